@@ -1,0 +1,1 @@
+"""Turns physicians' feedback into a new model version: snapshots, methods, trainers, gates, promotion."""
