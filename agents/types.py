@@ -263,9 +263,7 @@ class CaseRecord:
 
     def inquiry(self) -> Inquiry:
         """What the agent may know before its first action; never results, never the answer."""
-        return Inquiry(
-            age_years=self.age_years, sex=self.sex, complaint=self.complaint, history=dict(self.history)
-        )
+        return Inquiry(age_years=self.age_years, sex=self.sex, complaint=self.complaint, history=dict(self.history))
 
 
 @dataclass(frozen=True, slots=True)

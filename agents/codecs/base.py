@@ -36,9 +36,7 @@ class Codec(Protocol):
     def digest(self) -> str:
         """sha256 over every prompt and schema this codec sends; stored as the policy's `prompt`."""
 
-    def messages(
-        self, inquiry: Inquiry, exchanges: Sequence[Exchange], *, force_final: bool = False
-    ) -> list[Message]:
+    def messages(self, inquiry: Inquiry, exchanges: Sequence[Exchange], *, force_final: bool = False) -> list[Message]:
         """The prompt of the next turn; with `force_final` it asks for Diagnose or Defer now."""
 
     def response_format(self, *, force_final: bool = False) -> dict[str, Any] | None:

@@ -111,7 +111,9 @@ class Finding(models.Model):
     class Meta:
         ordering = ["id"]
         constraints = [
-            models.CheckConstraint(condition=Q(source__in=FindingSource.values), name="finding_source_entered_or_recorded")
+            models.CheckConstraint(
+                condition=Q(source__in=FindingSource.values), name="finding_source_entered_or_recorded"
+            )
         ]
 
     def __str__(self) -> str:
@@ -123,9 +125,7 @@ class SimulatedResult(models.Model):
 
     case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="simulated_results")
     case_kind = models.CharField(max_length=10, choices=CaseKind)
-    consultation = models.ForeignKey(
-        "clinic.Consultation", on_delete=models.CASCADE, related_name="simulated_results"
-    )
+    consultation = models.ForeignKey("clinic.Consultation", on_delete=models.CASCADE, related_name="simulated_results")
     turn = models.ForeignKey("clinic.Turn", on_delete=models.CASCADE, related_name="simulated_results")
     name = models.CharField(max_length=200)
     text = models.TextField(blank=True)

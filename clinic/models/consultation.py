@@ -60,7 +60,9 @@ class Consultation(StatusModel):
     clinician = models.ForeignKey("clinic.User", on_delete=models.PROTECT, related_name="consultations")
     status = models.CharField(max_length=12, choices=ConsultationStatus, default=ConsultationStatus.WAITING)
     model_version = models.ForeignKey(
-        "clinic.ModelVersion", on_delete=models.PROTECT, related_name="consultations",
+        "clinic.ModelVersion",
+        on_delete=models.PROTECT,
+        related_name="consultations",
         help_text="Pinned from the first turn to the last.",
     )
     endpoint = models.ForeignKey("clinic.Endpoint", on_delete=models.PROTECT, related_name="consultations")

@@ -53,7 +53,9 @@ class StatusModel(models.Model):
         if new not in self.TRANSITIONS.get(old, frozenset()):
             raise IllegalTransition(f"{self._meta.model_name} cannot go from {old} to {new}")
         with transaction.atomic():
-            moved = type(self)._default_manager.filter(pk=self.pk, status=old).update(status=new, **changes)
+            moved = (
+                type(self)._default_manager.filter(pk=self.pk, **{"status": old}).update(**{"status": new}, **changes)
+            )
             if not moved:
                 raise StaleStatus(f"{self._meta.model_name} {self.pk} is no longer {old}")
             StatusChange.objects.create(

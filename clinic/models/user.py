@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from django.contrib.auth.models import AbstractUser, UserManager
+from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models.functions import Lower
 
@@ -25,8 +23,6 @@ class User(AbstractUser):
     site = models.ForeignKey("clinic.Site", on_delete=models.PROTECT, related_name="people", null=True)
     is_demo = models.BooleanField(default=False, help_text="A published login; refused in production.")
     disabled_at = models.DateTimeField(null=True, blank=True)
-
-    objects: ClassVar[UserManager[User]] = UserManager()
 
     class Meta:
         ordering = ["last_name", "first_name", "username"]
