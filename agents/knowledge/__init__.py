@@ -1,0 +1,1 @@
+"""Medical knowledge as data: conditions, findings, examinations, complaint groups, sources, and their loader."""
