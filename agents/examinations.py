@@ -23,7 +23,7 @@ _FILLERS = frozenset(
     stat some further additional left right both level levels test tests testing screen scan study studies exam
     examination panel measurement measure assessment assess evaluation evaluate serum blood plasma contrast iv
     bilateral view views pa ap lateral portable bedside formal new full complete patient patients her his their my
-    would like i want let us me now next first initial baseline is are if any this that at""".split()
+    would like i want let us me now next first initial baseline is are if any this that at""".split()  # noqa: SIM905
 )
 _SPELLING = (("aemia", "emia"), ("haem", "hem"), ("oedema", "edema"), ("oesoph", "esoph"), ("faec", "fec"))
 _SPELLING += (("coeliac", "celiac"), ("tumour", "tumor"), ("orrhoea", "orrhea"), ("gynaec", "gynec"), ("paed", "ped"))
