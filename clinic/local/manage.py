@@ -1,0 +1,109 @@
+"""`run.py manage COMMAND`: the parts a command needs, the command, and away with what was started."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from enum import Flag, auto
+
+from clinic.local.home import ROOT, Home, Lock, owner_lock
+from clinic.local.problem import say
+from clinic.local.stack import Stack, Stopped, base_environment
+
+
+class Needs(Flag):
+    NOTHING = 0
+    STORES = auto()  # PostgreSQL and Valkey
+    TABLES = auto()  # migrated, with the demo data
+    MODEL = auto()
+
+
+READY = Needs.STORES | Needs.TABLES
+BY_COMMAND = {
+    "help": Needs.NOTHING,
+    "version": Needs.NOTHING,
+    "check": Needs.NOTHING,
+    "collectstatic": Needs.NOTHING,
+    "knowledge_check": Needs.NOTHING,
+    "makemigrations": Needs.STORES,
+    "migrate": Needs.STORES,
+    "restore": Needs.STORES,
+    "consult": READY | Needs.MODEL,
+    "evaluate": READY | Needs.MODEL,
+    "demo_loop": READY | Needs.MODEL,
+}
+WITHOUT_MODEL = ("oracle", "random")
+"""Policies that are computed and never ask the model server."""
+
+
+def needs_of(arguments: list[str]) -> Needs:
+    """What a command line needs; a command that is not listed gets the database with its tables."""
+    if not arguments or {"--help", "-h", "--version"} & set(arguments):
+        return Needs.NOTHING
+    needs = BY_COMMAND.get(arguments[0], READY)
+    return needs & ~Needs.MODEL if _policy(arguments) in WITHOUT_MODEL else needs
+
+
+def _policy(arguments: list[str]) -> str | None:
+    for position, argument in enumerate(arguments):
+        if argument == "--policy":
+            return arguments[position + 1] if position + 1 < len(arguments) else None
+        if argument.startswith("--policy="):
+            return argument.partition("=")[2]
+    return None
+
+
+def manage(arguments: list[str]) -> int:
+    needs = needs_of(arguments)
+    home = Home.default()
+    if needs == Needs.NOTHING:
+        nowhere = {"DATABASE_URL": "postgresql://rounds@/rounds", "VALKEY_URL": "unix:///nowhere"}
+        _become(arguments, {**nowhere, **base_environment(home)})
+    lock = owner_lock(home)
+    guests = Lock(home.run / "guests.lock")
+    if lock is None:
+        guests.take(shared=True, wait=10)
+        os.set_inheritable(guests.fd, True)  # held by the command until it ends
+        state = home.read_state()
+        theirs = state.get("env", {})
+        if Needs.MODEL not in needs or state.get("has_model"):
+            _become(arguments, {**base_environment(home), **theirs})
+        os.environ.update({name: value for name, value in theirs.items() if not name.startswith("POLICY_")})
+    return _with_own_parts(arguments, needs, home, lock, guests)
+
+
+def _become(arguments: list[str], environment: dict[str, str]) -> None:
+    os.execve(sys.executable, [sys.executable, str(ROOT / "manage.py"), *arguments], environment)
+
+
+def _with_own_parts(arguments: list[str], needs: Needs, home: Home, lock: Lock | None, guests: Lock) -> int:
+    with Stack(home, lock) as stack:
+        try:
+            stack.start_stores()
+            if Needs.MODEL in needs:
+                stack.start_model()
+            if Needs.TABLES in needs and lock is not None:
+                stack.prepare()
+            if lock is not None:
+                stack.publish(command=f"manage {arguments[0]}")
+            if stack.model:
+                stack.model.wait_until_ready(stack.pause)
+            code = _run(stack, arguments)
+            if lock is not None and not guests.take():
+                say("waiting for another command that uses the same database")
+                guests.take(wait=3600)
+        except Stopped:
+            return 130
+    return code
+
+
+def _run(stack: Stack, arguments: list[str]) -> int:
+    """In this terminal: Ctrl-C reaches the command itself, and we wait for what it makes of it."""
+    # A handler, not SIG_IGN: the command would inherit that and be deaf to Ctrl-C.
+    before = signal.signal(signal.SIGINT, lambda number, frame: None)
+    child = stack.python(str(ROOT / "manage.py"), *arguments, log=None, cwd=os.getcwd())
+    while (code := child.poll()) is None:
+        stack.pause()
+    signal.signal(signal.SIGINT, before)
+    return code if code >= 0 else 128 - code

@@ -1,0 +1,163 @@
+"""The default model: the serving environment, the weights, and vLLM on this machine's CPU.
+
+Three steps, each a child process, so that the web is up while they run: make .venv-serve, make the weights,
+load them. Where a step fails the reason is said once, and nothing answers in the model's place.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from clinic.local import weights
+from clinic.local.home import ROOT, Home
+from clinic.local.ports import remembered_port
+from clinic.local.problem import LocalProblem, say
+from clinic.local.processes import Child, Keeper
+from clinic.local.services import Service
+
+MODEL_NAME = "smollm2-135m-instruct"
+PYTHON = ROOT / ".venv-serve" / "bin" / "python"
+CONTEXT = 4096
+OFFLINE = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "VLLM_LOGGING_LEVEL": "INFO"}
+KV_CACHE_GIB = "4"
+GIVE_UP_AFTER = 3
+WITHOUT = "set POLICY_URL and POLICY_MODEL to a model server that is already running"
+
+
+class ModelServer:
+    """`state` goes from installing over converting and loading to ready; `failed` names the reason."""
+
+    def __init__(self, home: Home, keeper: Keeper) -> None:
+        self._home, self._keeper = home, keeper
+        self.port = remembered_port(home.run / "model_port")
+        self._server = Service("The model server", self._spawn_server)
+        self._step: Child | None = None
+        self._began = time.monotonic()
+        self.state = "installing"
+        self.failed: str | None = None
+        self._crashes = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    @property
+    def log(self) -> Path:
+        return self._home.log / "model.log"
+
+    def start(self) -> None:
+        self._run([sys.executable, str(ROOT / "run.py"), "env", "serve"], share_output=True)
+
+    def _run(self, command: list[str], *, share_output: bool = False) -> None:
+        self._step = self._keeper.spawn(command, env=self._environment(), log=None if share_output else self.log)
+
+    def _environment(self) -> dict[str, str]:
+        # Not our PYTHONPATH: it would put the packages of Rounds before those of the serving environment.
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        return {"VLLM_CPU_KVCACHE_SPACE": KV_CACHE_GIB, **inherited, **OFFLINE}
+
+    def tick(self) -> None:
+        """Move on to the next step when the present one has ended well."""
+        if self._step is not None and self._step.poll() is not None:
+            step, self._step = self._step, None
+            step.kill_rest()
+            self._after_step(step.poll() == 0)
+        elif self.state in ("loading", "ready"):
+            self._watch_server()
+
+    def _after_step(self, went_well: bool) -> None:
+        if not went_well:
+            what = "serving environment" if self.state == "installing" else f"weights (see {self.log})"
+            self._fail(f"The {what} of the default model could not be made; {WITHOUT}, or start again.")
+        elif self.state == "installing" and weights.find(self._home.weights) is None:
+            self.state = "converting"
+            say("model: fetching and converting the default weights (93 MB, about 40 seconds)")
+            self._run([str(PYTHON), weights.__file__, str(self._home.weights)])
+        else:
+            self._load()
+
+    def _load(self) -> None:
+        self.state = "loading"
+        say("model: loading (about half a minute)")
+        self._server.start()
+
+    def _fail(self, reason: str) -> None:
+        self.state, self.failed = "failed", reason
+        say(reason)
+
+    def _spawn_server(self) -> Child:
+        folder = weights.find(self._home.weights)
+        if folder is None:
+            raise LocalProblem(f"The default weights are no longer in {self._home.weights}; start again.")
+        command = [str(PYTHON), "-m", "vllm.entrypoints.openai.api_server", *server_arguments(folder, self.port)]
+        return self._keeper.spawn(command, env=self._environment(), log=self.log)
+
+    def _watch_server(self) -> None:
+        child = self._server.child
+        self._server.tick()
+        if self._server.child is not child:
+            self.state = "loading"
+            self._crashes += self._server.child is None
+        elif self.state == "loading" and answers(self.url):
+            self.state = "ready"
+            say(f"model: {MODEL_NAME} is ready ({time.monotonic() - self._began:.0f} s after start)")
+
+    def wait_until_ready(self, pause: Callable[[], None]) -> None:
+        """Keep the steps going until the model answers; raises when a step failed."""
+        say("waiting for the model server")
+        while self.state != "ready":
+            if self.failed:
+                raise LocalProblem(self.failed)
+            pause()
+            if self._crashes >= GIVE_UP_AFTER:
+                raise LocalProblem(f"The model server ended {self._crashes} times; the reason is in {self.log}.")
+            self.tick()
+
+    def ask_to_stop(self) -> None:
+        if self._step is not None:
+            self._step.ask_to_stop()
+        self._server.ask_to_stop()
+
+    def stop(self) -> None:
+        if self._step is not None:
+            self._step.stop(grace=5.0)
+            self._step = None
+        self._server.stop()
+
+
+def server_arguments(folder: Path, port: int) -> list[str]:
+    """vLLM's flags, as measured on two cores (eager starts in 24 s, compiled in over a minute)."""
+    # Without disable_any_whitespace a small model spends its tokens on newlines between JSON fields.
+    structured = {"backend": "xgrammar", "disable_any_whitespace": True}
+    options = {
+        "--model": str(folder),
+        "--served-model-name": MODEL_NAME,
+        "--host": "127.0.0.1",
+        "--port": str(port),
+        "--dtype": "bfloat16",
+        "--max-model-len": str(CONTEXT),
+        "--max-num-seqs": "32",
+        "--structured-outputs-config": json.dumps(structured),
+        "--logprobs-mode": "processed_logprobs",
+        # Requests carry a priority: a waiting clinician goes before rollouts and drafts.
+        "--scheduling-policy": "priority",
+    }
+    return [part for name, value in options.items() for part in (name, value)] + ["--enforce-eager"]
+
+
+def answers(url: str) -> bool:
+    """Does it decode a token? /health says yes even while the engine is frozen."""
+    body = json.dumps({"model": MODEL_NAME, "prompt": "Hello", "max_tokens": 1}).encode()
+    request = urllib.request.Request(f"{url}/completions", body, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as reply:
+            return bool(reply.status == 200)
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
