@@ -28,6 +28,8 @@ CONTEXT = 4096
 OFFLINE = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "VLLM_LOGGING_LEVEL": "INFO"}
 KV_CACHE_GIB = "4"
 GIVE_UP_AFTER = 3
+STOP_SECONDS = 3.0
+"""It keeps no state, and while it loads it does not listen to SIGTERM."""
 WITHOUT = "set POLICY_URL and POLICY_MODEL to a model server that is already running"
 
 
@@ -37,7 +39,7 @@ class ModelServer:
     def __init__(self, home: Home, keeper: Keeper) -> None:
         self._home, self._keeper = home, keeper
         self.port = remembered_port(home.run / "model_port")
-        self._server = Service("The model server", self._spawn_server)
+        self._server = Service("The model server", self._spawn_server, grace=STOP_SECONDS)
         self._step: Child | None = None
         self._began = time.monotonic()
         self.state = "installing"

@@ -11,11 +11,13 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from clinic.local import keeper as keeper_script
 from clinic.local import launch as launch_script
 
 MARK_VARIABLE = "ROUNDS_OWNER"
+LOG_BYTES = 20_000_000
 
 
 class Keeper:
@@ -46,7 +48,7 @@ class Keeper:
         launcher = [sys.executable, "-I", "-S", launch_script.__file__]
         own = [str(self._pipe), str(os.getpid()), str(int(stop_signal)), user or "-"]
         name, _, value = self.mark.partition("=")
-        output = log.open("ab") if log else None
+        output = _open_log(log) if log else None
         try:
             process = subprocess.Popen(
                 [*launcher, *own, *command],
@@ -75,6 +77,13 @@ class Keeper:
         with contextlib.suppress(OSError):
             os.close(self._pipe)
         self._process.wait()
+
+
+def _open_log(file: Path) -> IO[bytes]:
+    """Append; a file that has grown large is kept once as .1 first."""
+    if file.exists() and file.stat().st_size > LOG_BYTES:
+        file.rename(file.with_name(f"{file.name}.1"))
+    return file.open("ab")
 
 
 class Child:

@@ -38,15 +38,6 @@ PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', '{QUIET
 FLEDGED = f"import subprocess, sys; subprocess.run([sys.executable, '-c', '{QUIET}'], start_new_session=True)"
 
 
-@pytest.fixture
-def home(tmp_path_factory):
-    """Below the system's temporary folder by a short name, where PostgreSQL's account may pass."""
-    from clinic.local.checks import temporary_home
-
-    with temporary_home() as found:
-        yield found
-
-
 def start(home, scripts, *options):
     process = subprocess.Popen(
         [sys.executable, "-c", SUPERVISOR, str(home.path), "|".join(scripts), *options],

@@ -1,0 +1,50 @@
+"""Which parts a management command gets, and what it leaves behind."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from clinic.local.home import ROOT
+from clinic.local.manage import READY, Needs, needs_of
+from clinic.local.stack import ADDRESSES
+
+
+@pytest.mark.parametrize(
+    ("line", "needs"),
+    [
+        ("", Needs.NOTHING),
+        ("check", Needs.NOTHING),
+        ("consult --help", Needs.NOTHING),
+        ("migrate", Needs.STORES),
+        ("import_cases agentclinic x.jsonl", READY),
+        ("consult --case x", READY | Needs.MODEL),
+        ("evaluate e2e --policy oracle", READY),
+        ("evaluate e2e --policy=random", READY),
+        ("evaluate e2e --policy dx-123", READY | Needs.MODEL),
+    ],
+)
+def test_needs(line, needs):
+    assert needs_of(line.split()) == needs
+
+
+def run_manage(home, *arguments, **kwargs):
+    env = {name: value for name, value in os.environ.items() if name not in ADDRESSES}
+    command = [sys.executable, str(ROOT / "run.py"), "manage", *arguments]
+    env |= {"ROUNDS_HOME": str(home.path)}
+    return subprocess.run(command, env=env, capture_output=True, text=True, **kwargs)
+
+
+def test_output_is_the_commands_own_and_everything_is_stopped(home):
+    done = run_manage(home, "migrate", "--plan", "contenttypes", "zero")
+    assert (done.returncode, done.stdout) == (0, "Planned operations:\n  No planned migration operations.\n"), (
+        done.stderr
+    )
+    assert not home.state_file.exists()
+    assert not (home.path / "pg/data/postmaster.pid").exists()
+
+
+def test_the_exit_code_is_the_commands_own(home):
+    assert run_manage(home, "check", "--no-such-option").returncode == 2
+    assert run_manage(home, "migrate", "no_such_app").returncode == 1
