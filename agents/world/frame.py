@@ -1,0 +1,133 @@
+"""The model as it stands for one presentation: complaint, age and sex known, nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.knowledge.conditions import LATENTS
+from agents.world import scales
+from agents.world.model import LEVELS, MISLEADING, Model, age_sex_weight, model
+
+Array = NDArray[np.float64]
+
+
+class UnknownPresentation(ValueError):
+    """No condition of the knowledge fits this complaint, age and sex."""
+
+
+@dataclass
+class Frame:
+    """Tables of one presentation. D counts only the conditions that are possible in it."""
+
+    model: Model
+    group: str | None
+    age: float
+    sex: str
+    rows: NDArray[np.int_]  # (D,) into model.conditions
+    prior: Array  # (D,)
+    severity: Array  # (D, S)
+    findings: Array  # (F, D, S): P(true finding)
+    mixed: Array  # (F, D, S): P(told or seen), misleading channel included
+    crowd: Array  # (F,): P(finding) in patients with this complaint
+    joint: Array  # (K, D, S, C, L)
+    bit: dict[int, Array] = field(default_factory=dict)  # P(C | D), (D, C)
+    _means: dict[str, tuple[Array, Array]] = field(default_factory=dict)
+
+    @property
+    def ids(self) -> list[str]:
+        return [self.model.conditions[n].id for n in self.rows]
+
+    def value(self, exam: str) -> tuple[Array, Array]:
+        """Mean (D, L) and residual sd (D, 1) of a measured value on its scale."""
+        if exam not in self._means:
+            analyte = self.model.analyte(exam)
+            offset, slope, sd = (column[self.rows] for column in self.model.value(exam))
+            centre, _ = scales.healthy(analyte, self.age, self.sex)
+            mean = centre + offset[:, None] + slope[:, None] * np.arange(LEVELS)
+            self._means[exam] = mean, sd[:, None]
+        return self._means[exam]
+
+    def crowd_levels(self, exam: str) -> Array:
+        """P(D, L of the value's latent) in patients with this complaint, (D, L)."""
+        latent = self.model.analyte(exam).latent
+        if latent is None:
+            only = np.zeros((len(self.rows), LEVELS))
+            only[:, 0] = self.prior
+            return only
+        return self._crowd_levels[LATENTS.index(latent)]
+
+    @cached_property
+    def _crowd_levels(self) -> Array:
+        return np.einsum("d,ds,kdscl->kdl", self.prior, self.severity, self.joint)
+
+    def results(self, exam: str) -> Array:
+        """P(result | D), (R, D)."""
+        return self.model.results(exam)[:, self.rows]
+
+    def told_comorbidity(self, finding: int) -> Array:
+        """P(told yes | C), (2,), misleading channel included."""
+        return MISLEADING * self.crowd[finding] + (1 - MISLEADING) * np.array([0.0, 1.0])
+
+
+def frame(group: str | None, age: float, sex: str, *, using: Model | None = None) -> Frame:
+    """The frame of a complaint group (None: all groups alike), age in years, sex "male" | "female".
+
+    Raises UnknownPresentation.
+    """
+    if using is None:
+        return _cached(model(), group, int(age), sex)
+    return _build(using, group, int(age), sex)
+
+
+@lru_cache(maxsize=512)
+def _cached(using: Model, group: str | None, age: int, sex: str) -> Frame:
+    return _build(using, group, age, sex)
+
+
+def _build(using: Model, group: str | None, age: int, sex: str) -> Frame:
+    weight = np.array([_weight(using, n, group) for n in range(len(using.conditions))])
+    fits = np.array([age_sex_weight(condition, age, sex) for condition in using.conditions])
+    prior = weight * fits
+    rows = np.flatnonzero(prior > 0)
+    if not len(rows):
+        raise UnknownPresentation(f"no condition with complaint {group!r} at age {age}, {sex}")
+    prior = prior[rows] / prior.sum()
+    severity = using.severity[rows]
+    findings = _findings(using, group, age, sex, rows)
+    crowd = np.einsum("d,ds,fds->f", prior, severity, findings)
+    mixed = (1 - MISLEADING) * findings + MISLEADING * crowd[:, None, None]
+    bits = {k: using.comorbidity(k, age, rows) for k in range(len(LATENTS))}
+    joint = np.stack([bits[k][:, None, :, None] * using.levels[k, rows] for k in range(len(LATENTS))])
+    return Frame(using, group, age, sex, rows, prior, severity, findings, mixed, crowd, joint, bits)
+
+
+def _weight(using: Model, n: int, group: str | None) -> float:
+    """P(condition | complaint), up to the sum over the complaint."""
+    mine = using.conditions[n].groups
+    if group is not None:
+        return mine.get(group, 0.0) / group_total(using, group)
+    return sum(weight / group_total(using, key) for key, weight in mine.items())
+
+
+def group_total(using: Model, group: str) -> float:
+    """The sum of the authored weights of a complaint."""
+    total = sum(condition.groups.get(group, 0.0) for condition in using.conditions)
+    if total <= 0:
+        raise UnknownPresentation(f"unknown complaint {group!r}")
+    return total
+
+
+def _findings(using: Model, group: str | None, age: float, sex: str, rows: NDArray[np.int_]) -> Array:
+    """P(finding | D, S) in this presentation, (F, D, S); the complaint itself is certain."""
+    background = np.array([finding.rate(age) for finding in using.findings])
+    p = using.graded[:, rows]
+    p = np.where(np.isnan(p), background[:, None, None], p)
+    possible = np.array([finding.possible_for(age, sex) for finding in using.findings])
+    p = np.where(possible[:, None, None], p, 0.0)
+    for key in using.known.groups[group].presents_with if group else ():
+        p[using.finding_index[key]] = 1.0
+    return p
