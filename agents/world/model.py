@@ -3,7 +3,8 @@
 Given a condition D: severity S (3 grades); per latent k a comorbidity bit C and a level L (0..4) with
 P(L | D, S, C); findings independent given (D, S); each measured value normal on its scale given (D, L) of its
 one latent; each categorical result given D. A told or seen finding is, with probability MISLEADING, that of
-another patient with the same complaint; a measured value likewise with probability INCIDENTAL. So the posterior factorises over latents and is summed exactly.
+another patient with the same complaint; a measured value likewise with probability INCIDENTAL.
+So the posterior factorises over latents and is summed exactly.
 """
 
 from __future__ import annotations
