@@ -12,6 +12,7 @@ import pytest
 from clinic.local import keeper as keeper_script
 from clinic.local.home import ROOT
 from clinic.local.launch import start_time
+from tests.local.processes import alive, descendants
 
 SUPERVISOR = """
 import os, sys, time
@@ -26,6 +27,10 @@ os.environ.pop("DATABASE_URL", None), os.environ.pop("VALKEY_URL", None)
 stack = Stack(home, lock, throw_away=True)
 if "stores" in sys.argv:
     stack.start_stores()
+if "model" in sys.argv:
+    os.environ.pop("POLICY_URL", None)
+    stack.start_model()
+    stack.model.wait_until_ready(stack.pause)
 for number, script in enumerate(sys.argv[2].split("|")):
     child = stack.keeper.spawn([sys.executable, "-c", script], env=os.environ, log=home.log / f"{number}.log")
 stack.publish(command="test", keeper=stack.keeper.pid)
@@ -99,6 +104,20 @@ def test_a_deaf_service_is_killed_after_the_grace(home):
     process.kill()
     process.wait()
     assert gone_within(keeper_script.GRACE_SECONDS + 5, home, mark)
+
+
+@pytest.mark.vllm
+def test_the_engine_of_the_model_server_is_gone_too(home):
+    process, _ = start(home, [QUIET], "model")
+    before = descendants(process.pid)
+    names = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid, _ in before]
+    assert any(b"VLLM" in name for name in names), "this machine's vLLM has no engine process; the test is void"
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + keeper_script.GRACE_SECONDS + 5
+    while alive(before) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not alive(before)
 
 
 def test_the_lock_is_held_until_everything_is_gone(home):
