@@ -86,7 +86,9 @@ def test_stores_and_their_children_are_gone_after_kill_9(home):
     assert not (home.path / "pg/data/postmaster.pid").exists(), "PostgreSQL was not shut down cleanly"
 
 
-@pytest.mark.parametrize("script", [PARENT, FLEDGED], ids=["a child", "a child in its own session"])
+@pytest.mark.parametrize(
+    "script", [PARENT, pytest.param(FLEDGED, marks=pytest.mark.slow)], ids=["a child", "a child in its own session"]
+)
 def test_grandchildren_are_gone(home, script):
     process, mark = start(home, [script])
     deadline = time.monotonic() + 5
@@ -120,6 +122,7 @@ def test_the_engine_of_the_model_server_is_gone_too(home):
     assert not alive(before)
 
 
+@pytest.mark.slow
 def test_the_lock_is_held_until_everything_is_gone(home):
     from clinic.local.home import Lock
 

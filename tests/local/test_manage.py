@@ -36,6 +36,7 @@ def run_manage(home, *arguments, **kwargs):
     return subprocess.run(command, env=env, capture_output=True, text=True, **kwargs)
 
 
+@pytest.mark.slow
 def test_output_is_the_commands_own_and_everything_is_stopped(home):
     done = run_manage(home, "migrate", "--plan", "contenttypes", "zero")
     assert (done.returncode, done.stdout) == (0, "Planned operations:\n  No planned migration operations.\n"), (
@@ -45,6 +46,7 @@ def test_output_is_the_commands_own_and_everything_is_stopped(home):
     assert not (home.path / "pg/data/postmaster.pid").exists()
 
 
+@pytest.mark.slow
 def test_the_exit_code_is_the_commands_own(home):
     assert run_manage(home, "check", "--no-such-option").returncode == 2
     assert run_manage(home, "migrate", "no_such_app").returncode == 1

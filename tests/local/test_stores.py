@@ -70,6 +70,7 @@ def test_a_stale_pid_file_with_a_reused_pid_harms_nobody(home, stack):
         bystander.wait()
 
 
+@pytest.mark.slow
 def test_a_server_left_without_owner_is_stopped_before_a_new_one_starts(home, stack):
     postgres = Postgres(home, stack.keeper, throw_away=True)
     orphan = postgres.spawn()
@@ -89,6 +90,7 @@ def test_data_of_another_major_version_is_refused_in_one_sentence(home, stack):
         postgres.spawn()
 
 
+@pytest.mark.slow
 def test_an_initdb_that_was_cut_off_is_begun_anew(home, stack):
     postgres = Postgres(home, stack.keeper, throw_away=True)
     half = postgres.data.with_name("data.new")
@@ -100,6 +102,7 @@ def test_an_initdb_that_was_cut_off_is_begun_anew(home, stack):
     child.stop(10)
 
 
+@pytest.mark.slow
 def test_binaries_are_copied_with_their_libraries(home, stack):
     postgres = Postgres(home, stack.keeper)
     package = postgres.binaries.parents[1]
