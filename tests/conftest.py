@@ -5,11 +5,15 @@ import pytest
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker):
-    """pytest-django's, and at the end no connection left: one of the async ORM stalls the teardown by 5 s."""
-    yield
+    """pytest-django's; transactional tests may empty the audit log; no connection is left at the end."""
     from django.db import connection
 
     with django_db_blocker.unblock(), connection.cursor() as cursor:
+        # A test that shows that TRUNCATE is refused enables it again within its transaction.
+        cursor.execute("ALTER TABLE clinic_auditentry DISABLE TRIGGER audit_no_truncate")
+    yield
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        # One that the async ORM left open would stall the teardown by 5 s.
         cursor.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
