@@ -93,7 +93,7 @@ class VirtualCase:
         patient = self.patient
         group = patient.model.known.groups[patient.group]
         able = [key for key in group.opening if self._finding(key).possible_for(patient.age, patient.sex)]
-        count = 2 + round(3 * self.completeness)
+        count = 3 + round(4 * self.completeness)
         # A small u wins; earlier entries are likelier to be told.
         order = sorted(able, key=lambda key: uniforms(patient.seed, f"opening:{key}")[0] + 0.04 * able.index(key))
         told = [*group.presents_with, *sorted(order[:count], key=able.index)]

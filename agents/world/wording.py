@@ -52,8 +52,8 @@ def flag(number: float, low: float, high: float) -> str:
 
 
 def value_line(item: Value, decimals: int) -> str:
-    """"C-reactive protein: 22.0 mg/L (0-8) H"."""
-    unit = "" if item.unit == "1" else f" {item.unit.replace('[', '').replace(']', '')}"
+    """ "C-reactive protein: 22.0 mg/L (0-8) H"."""
+    unit = "" if item.unit == "1" else f" {_unit(item.unit)}"
     interval = f" ({item.low:g}-{item.high:g})" if item.low is not None and item.high is not None else ""
     return f"{item.name}: {item.value:.{decimals}f}{unit}{interval}{' ' + item.flag if item.flag else ''}"
 
@@ -63,3 +63,7 @@ def report(exam: Examination, result: str, u: float, v: float) -> str:
     pattern = next(p for p in exam.results if p.id == result)
     leads = LEADS if exam.kind == "imaging" else MICRO_LEADS if exam.kind == "microbiology" else ("",)
     return f"{choose(leads, v)}{choose(pattern.reports, u)}"
+
+
+def _unit(ucum: str) -> str:
+    return ucum.replace("[", "").replace("]", "").replace("Cel", "°C")
