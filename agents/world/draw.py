@@ -124,7 +124,7 @@ def signs_of(model: Model, exam: str, age: float, sex: str) -> list[str]:
 def draw(model: Model, seed: int, group: str | None = None) -> Patient:
     """The patient of a seed; without a group the seed chooses one."""
     which, condition_u, sex_u, age_u = uniforms(seed, "patient")
-    groups = list(model.known.groups)
+    groups = [key for key in model.known.groups if any(key in condition.groups for condition in model.conditions)]
     group = group or groups[int(which * len(groups))]
     group_total(model, group)
     weights = np.array([condition.groups.get(group, 0.0) for condition in model.conditions])

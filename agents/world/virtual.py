@@ -141,6 +141,10 @@ class VirtualCase:
         facts = tuple(Evidence(key, self.patient.finding(key)) for key in known)
         return Reply(self._observe(self._talk(facts), question, matched=", ".join(known)), facts)
 
+    def say(self, fact: Evidence) -> Observation:
+        """The patient's words for one finding."""
+        return self._observe(wording.sentences([self._say(fact)]), fact.id, fact.id)
+
     def examine(self, request: str) -> list[Reply]:
         """A reply for each examination found in the request; "not available" if there is none."""
         found = examinations.match(request, known=self.patient.model.known.catalogue)
