@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import statistics
-from collections.abc import Coroutine
-from contextlib import suppress
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -45,7 +46,7 @@ def smoke() -> int:
 
 
 def on_own_stack() -> dict[str, Any]:
-    with temporary_home() as home:
+    with temporary_home() as home, kept_logs(home):
         lock = Lock(home.run / "owner.lock")
         lock.take()
         with listen(0, HOST) as listener, Stack(home, lock) as stack:
@@ -62,6 +63,18 @@ def on_own_stack() -> dict[str, Any]:
             django.setup()
             consultation, heard = asyncio.run(while_ticking(stack, consult(address)))
             return report_of(consultation, heard)
+
+
+@contextmanager
+def kept_logs(home: Home) -> Iterator[None]:
+    """The temporary folder is gone afterwards; of a failure the logs stay."""
+    try:
+        yield
+    except (LocalProblem, aiohttp.ClientError, TimeoutError):
+        kept = Home.default().log / "smoke"
+        shutil.copytree(home.log, kept, dirs_exist_ok=True)
+        say(f"the logs are kept in {kept}")
+        raise
 
 
 async def while_ticking(stack: Stack, work: Coroutine[Any, Any, T]) -> T:
