@@ -153,9 +153,11 @@ class Planner:
             for n, i, g, t in zip(rows, bits, gain, shift, strict=True)
         ]
 
-    def choose(self, belief: Belief, *, lookahead: int = 0, exams: Iterable[str] | None = None) -> Candidate | None:
+    def choose(
+        self, belief: Belief, *, lookahead: int = 0, exams: Iterable[str] | None = None, ask: bool = True
+    ) -> Candidate | None:
         """The next step, or None: stop and name `diagnosis`. `lookahead`: how many first steps to look behind."""
-        ranked = self.candidates(belief, exams)
+        ranked = self.candidates(belief, exams, ask=ask)
         if not ranked:
             return None
         if not lookahead:

@@ -33,7 +33,7 @@ def backward(analyte: Analyte, scaled: float) -> float:
     """Inverse of `forward`."""
     if analyte.scale == "log":
         return exp(min(scaled, 30.0))
-    return DEFICIT_TOP - exp(min(scaled, 4.5)) if analyte.scale == "deficit" else scaled
+    return DEFICIT_TOP - exp(min(scaled, log(DEFICIT_TOP))) if analyte.scale == "deficit" else scaled
 
 
 def resolution(analyte: Analyte) -> float:
