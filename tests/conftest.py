@@ -18,3 +18,13 @@ def django_db_setup(django_db_setup, django_db_blocker):
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_passwords():
+    """One round of hashing instead of a million; another process can still check such a password."""
+    from django.contrib.auth.hashers import PBKDF2PasswordHasher
+
+    usual, PBKDF2PasswordHasher.iterations = PBKDF2PasswordHasher.iterations, 1
+    yield
+    PBKDF2PasswordHasher.iterations = usual

@@ -1,6 +1,6 @@
 """The nouns of the clinic, one file each."""
 
-from clinic.models.audit import AuditEntry
+from clinic.models.audit import AuditEntry, AuditHead
 from clinic.models.case import Case, CaseKind, Finding, FindingSource, SimulatedResult
 from clinic.models.consultation import (
     Consultation,
@@ -20,6 +20,7 @@ from clinic.models.user import Invitation, Role, User
 
 __all__ = [
     "AuditEntry",
+    "AuditHead",
     "Case",
     "CaseKind",
     "Consultation",

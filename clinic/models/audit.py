@@ -25,3 +25,17 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.seq} {self.action} {self.noun} {self.target}"
+
+
+class AuditHead(models.Model):
+    """The newest entry, noted a second time: a log whose end was cut off no longer agrees with it."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    seq = models.BigIntegerField()
+    hash = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_audit_head")]
+
+    def __str__(self) -> str:
+        return f"audit head {self.seq}"
