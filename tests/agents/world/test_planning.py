@@ -9,7 +9,7 @@ from agents.world.model import model
 from agents.world.oracle import Evidence, belief
 from agents.world.planning import CostModel, Parts, Planner
 
-EXAMS = ["ecg", "ctpa", "echocardiogram", "chest_xray"]
+EXAMS = ["vq_scan", "stress_test", "leg_doppler", "coronary_angiography"]
 
 
 def undecided():
