@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from agents.codecs.presentation import INQUIRY_CHARS, REPLY_CHARS
 from agents.examinations import match
 from agents.knowledge.catalogue import catalogue
 from agents.knowledge.files import ROOT as KNOWLEDGE
@@ -113,6 +114,12 @@ def test_result_schema(case):
 def test_the_inquiry_never_names_the_answer(case):
     told = inquiry(case)
     assert not [name for name in (case["answer"], *case["aliases"]) if says(told, name)]
+
+
+def test_the_agent_is_told_all_of_it(case):
+    """Nothing a person wrote is cut off before the model reads it, and no result either."""
+    assert len(inquiry(case)) < INQUIRY_CHARS - 300
+    assert all(len(result["text"]) < REPLY_CHARS - 100 for result in case["results"])
 
 
 def test_the_leak_check_finds_a_leak():
