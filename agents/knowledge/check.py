@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -120,7 +120,7 @@ class Check:
         group = max(condition.groups, key=lambda g: condition.groups[g])
         for n in range(self.samples):
             like = draw(_only(self.model, condition), 7 * SPLIT_SIZE + n, group)
-            yield Patient(self.model, like.seed, group, condition, like.age, like.sex, like.severity)
+            yield replace(like, model=self.model)
 
     def medians(self) -> Gate:
         """Share of authored values whose sampled median lies inside the authored quartiles."""

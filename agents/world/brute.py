@@ -10,7 +10,7 @@ from agents.knowledge.conditions import LATENTS
 from agents.world import scales
 from agents.world.draw import Patient, draw
 from agents.world.frame import Frame
-from agents.world.model import GRADES, INCIDENTAL, LEVELS, MISLEADING, Model
+from agents.world.model import GRADES, INCIDENTAL, LEVELS, MISLEADING, STATES, Model
 from agents.world.oracle import Belief, Evidence
 
 CASES = 6
@@ -18,18 +18,18 @@ SIZE = 12
 
 
 def enumerate_posterior(base: Frame, evidence: list[Evidence]) -> list[float]:
-    """P(D | evidence), summing over severity and the (comorbidity, level) of every latent that evidence touches."""
+    """P(D | evidence), summing over state and the (comorbidity, level) of every latent that evidence touches."""
     touched = sorted({k for item in evidence if (k := latent_of(base, item)) is not None})
     crowd = {item.id: _crowd(base, item) for item in evidence}
     weights = []
     for d in range(len(base.rows)):
         total = 0.0
-        for s in range(GRADES):
+        for s in range(STATES):
             for states in product(product(range(2), range(LEVELS)), repeat=len(touched)):
                 at = dict(zip(touched, states, strict=True))
                 chance = prod(float(base.joint[k, d, s, c, level]) for k, (c, level) in at.items())
                 chance *= prod(_chance(base, item, d, s, at, crowd[item.id]) for item in evidence)
-                total += float(base.prior[d]) * float(base.severity[d, s]) * chance
+                total += float(base.prior[d]) * float(base.state[d, s]) * chance
         weights.append(total)
     return [w / sum(weights) for w in weights]
 
@@ -46,17 +46,18 @@ def latent_of(base: Frame, item: Evidence) -> int | None:
 
 def _chance(base: Frame, item: Evidence, d: int, s: int, at: dict[int, tuple[int, int]], crowd: float) -> float:
     """P(one piece of evidence | the whole state); `crowd` is its probability in any patient of the complaint."""
-    k = latent_of(base, item)
+    k, kind = latent_of(base, item), s // GRADES
     if isinstance(item.value, bool):
         n = base.model.finding_index[item.id]
         own = float(base.findings[n, d, s]) if k is None else float(at[k][0])
-        p = (1 - MISLEADING) * own + MISLEADING * crowd
+        p = (1 - float(MISLEADING[kind])) * own + float(MISLEADING[kind]) * crowd
         return p if item.value else 1 - p
     if isinstance(item.value, str):
         patterns = [p.id for p in base.model.known.catalogue.exams[item.id].results]
-        return float(base.results(item.id)[patterns.index(item.value), d])
+        return float(base.results(item.id)[patterns.index(item.value), d, s])
     level = at[k][1] if k is not None else 0
-    return (1 - INCIDENTAL) * _density(base, item.id, item.value, d, level) + INCIDENTAL * crowd
+    share = float(INCIDENTAL[kind])
+    return (1 - share) * _density(base, item.id, item.value, d, level) + share * crowd
 
 
 def _crowd(base: Frame, item: Evidence) -> float:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from agents.knowledge.conditions import LATENTS, Condition
 from agents.world import scales
 from agents.world.frame import Frame, frame, group_total
-from agents.world.model import GRADES, INCIDENTAL, LEVELS, MISLEADING, Model
+from agents.world.model import ATYPICAL, GRADES, INCIDENTAL, LEVELS, MISLEADING, Model
 from agents.world.oracle import Evidence
 
 Array = NDArray[np.float64]
@@ -44,6 +44,7 @@ class Patient:
     age: int
     sex: str
     severity: int
+    atypical: bool
 
     @cached_property
     def frame(self) -> Frame:
@@ -54,19 +55,24 @@ class Patient:
         """Where the true condition stands in the frame."""
         return self.frame.ids.index(self.condition.id)
 
+    @property
+    def state(self) -> int:
+        """The index of severity and kind of presentation in the frame."""
+        return self.severity + GRADES * self.atypical
+
     @cached_property
     def latent(self) -> dict[str, tuple[int, int]]:
         """Comorbidity bit and level of each latent."""
         found = {}
         for k, name in enumerate(LATENTS):
-            joint = self.frame.joint[k, self.column, self.severity]  # (C, L)
+            joint = self.frame.joint[k, self.column, self.state]  # (C, L)
             state = pick(joint.ravel(), uniforms(self.seed, f"latent:{name}")[0])
             found[name] = divmod(state, LEVELS)
         return found
 
     def misled(self, finding: str) -> bool:
         """Whether this finding comes from the misleading channel."""
-        return uniforms(self.seed, f"finding:{finding}")[0] < MISLEADING
+        return uniforms(self.seed, f"finding:{finding}")[0] < float(MISLEADING[int(self.atypical)])
 
     def finding(self, key: str) -> bool:
         """Whether the finding is told or seen."""
@@ -77,7 +83,7 @@ class Patient:
         latent = self.model.findings[n].comorbidity
         if latent:
             return bool(self.latent[latent][0])
-        return bool(u < self.frame.findings[n, self.column, self.severity])
+        return bool(u < self.frame.findings[n, self.column, self.state])
 
     def value(self, exam: str) -> float:
         """A measured or derived value as reported, in the catalogue's unit."""
@@ -89,13 +95,13 @@ class Patient:
         incidental, where, noise, _ = uniforms(self.seed, f"value:{exam}")
         mean, sd = self.frame.value(exam)
         row, level = self.column, self.latent[analyte.latent][1] if analyte.latent else 0
-        if incidental < INCIDENTAL:
+        if incidental < INCIDENTAL[int(self.atypical)]:
             row, level = divmod(pick(self.frame.crowd_levels(exam).ravel(), where), LEVELS)
         return scales.report(analyte, mean[row, level] + sd[row, 0] * _NORMAL.inv_cdf(noise))
 
     def result(self, exam: str) -> str:
         """The id of the categorical result."""
-        pattern = pick(self.frame.results(exam)[:, self.column], uniforms(self.seed, f"result:{exam}")[0])
+        pattern = pick(self.frame.results(exam)[:, self.column, self.state], uniforms(self.seed, f"result:{exam}")[0])
         return self.model.known.catalogue.exams[exam].results[pattern].id
 
     def evidence(self, exam: str) -> list[Evidence]:
@@ -132,6 +138,6 @@ def draw(model: Model, seed: int, group: str | None = None) -> Patient:
     sex = "male" if sex_u < condition.male else "female"
     years = np.arange(int(condition.age_min), int(condition.age_max) + 1)
     age = int(years[pick(np.exp(-0.5 * ((years - condition.age_mean) / condition.age_sd) ** 2), age_u)])
-    severity = pick(np.array(condition.severity), uniforms(seed, "severity")[0])
-    assert severity < GRADES
-    return Patient(model, seed, group, condition, age, sex, severity)
+    severity_u, kind_u, _, _ = uniforms(seed, "severity")
+    severity = pick(np.array(condition.severity), severity_u)
+    return Patient(model, seed, group, condition, age, sex, severity, kind_u < ATYPICAL)

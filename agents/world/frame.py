@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 
 from agents.knowledge.conditions import LATENTS
 from agents.world import scales
-from agents.world.model import LEVELS, MISLEADING, Model, age_sex_weight, model
+from agents.world.model import (
+    ATYPICAL,
+    KINDS,
+    LEVELS,
+    MISLEADING,
+    Model,
+    age_sex_weight,
+    blur,
+    kinds,
+    model,
+)
 
 Array = NDArray[np.float64]
 
@@ -29,12 +39,13 @@ class Frame:
     sex: str
     rows: NDArray[np.int_]  # (D,) into model.conditions
     prior: Array  # (D,)
-    severity: Array  # (D, S)
+    state: Array  # (D, S): P(state | D)
     findings: Array  # (F, D, S): P(true finding)
     mixed: Array  # (F, D, S): P(told or seen), misleading channel included
     crowd: Array  # (F,): P(finding) in patients with this complaint
     joint: Array  # (K, D, S, C, L)
     bit: dict[int, Array] = field(default_factory=dict)  # P(C | D), (D, C)
+    _results: dict[str, Array] = field(default_factory=dict)
     _means: dict[str, tuple[Array, Array]] = field(default_factory=dict)
 
     @property
@@ -62,15 +73,18 @@ class Frame:
 
     @cached_property
     def _crowd_levels(self) -> Array:
-        return np.einsum("d,ds,kdscl->kdl", self.prior, self.severity, self.joint)
+        return np.einsum("d,ds,kdscl->kdl", self.prior, self.state, self.joint)
 
     def results(self, exam: str) -> Array:
-        """P(result | D), (R, D)."""
-        return self.model.results(exam)[:, self.rows]
+        """P(result | D, S), (R, D, S)."""
+        if exam not in self._results:
+            p = self.model.results(exam)[:, self.rows]
+            self._results[exam] = kinds(blur(p, p @ self.prior))
+        return self._results[exam]
 
     def told_comorbidity(self, finding: int) -> Array:
-        """P(told yes | C), (2,), misleading channel included."""
-        return MISLEADING * self.crowd[finding] + (1 - MISLEADING) * np.array([0.0, 1.0])
+        """P(told yes | kind of presentation, C), (KINDS, 2), misleading channel included."""
+        return MISLEADING[:, None] * self.crowd[finding] + (1 - MISLEADING[:, None]) * np.array([0.0, 1.0])
 
 
 def frame(group: str | None, age: float, sex: str, *, using: Model | None = None) -> Frame:
@@ -97,12 +111,15 @@ def _build(using: Model, group: str | None, age: int, sex: str) -> Frame:
         raise UnknownPresentation(f"no condition with complaint {group!r} at age {age}, {sex}")
     prior = prior[rows] / prior.sum()
     severity = using.severity[rows]
+    state = np.concatenate([(1 - ATYPICAL) * severity, ATYPICAL * severity], axis=1)
     findings = _findings(using, group, age, sex, rows)
-    crowd = np.einsum("d,ds,fds->f", prior, severity, findings)
-    mixed = (1 - MISLEADING) * findings + MISLEADING * crowd[:, None, None]
+    crowd = np.einsum("d,ds,fds->f", prior, state, findings)
+    share = kinds(MISLEADING)
+    mixed = (1 - share) * findings + share * crowd[:, None, None]
     bits = {k: using.comorbidity(k, age, rows) for k in range(len(LATENTS))}
     joint = np.stack([bits[k][:, None, :, None] * using.levels[k, rows] for k in range(len(LATENTS))])
-    return Frame(using, group, age, sex, rows, prior, severity, findings, mixed, crowd, joint, bits)
+    joint = np.concatenate([joint] * KINDS, axis=2)
+    return Frame(using, group, age, sex, rows, prior, state, findings, mixed, crowd, joint, bits)
 
 
 def _weight(using: Model, n: int, group: str | None) -> float:
@@ -124,7 +141,7 @@ def group_total(using: Model, group: str) -> float:
 def _findings(using: Model, group: str | None, age: float, sex: str, rows: NDArray[np.int_]) -> Array:
     """P(finding | D, S) in this presentation, (F, D, S); the complaint itself is certain."""
     background = np.array([finding.rate(age) for finding in using.findings])
-    p = using.graded[:, rows]
+    p = np.concatenate([using.graded[:, rows]] * KINDS, axis=2)
     p = np.where(np.isnan(p), background[:, None, None], p)
     possible = np.array([finding.possible_for(age, sex) for finding in using.findings])
     p = np.where(possible[:, None, None], p, 0.0)

@@ -1,9 +1,10 @@
 """The generative model of the virtual clinic, as arrays: the same numbers draw patients and judge them.
 
-Given a condition D: severity S (3 grades); per latent k a comorbidity bit C and a level L (0..4) with
-P(L | D, S, C); findings independent given (D, S); each measured value normal on its scale given (D, L) of its
-one latent; each categorical result given D. A told or seen finding is, with probability MISLEADING, that of
-another patient with the same complaint; a measured value likewise with probability INCIDENTAL.
+Given a condition D: severity (3 grades) and whether the presentation is typical, together the state S (6); per
+latent k a comorbidity bit C and a level L (0..4) with P(L | D, severity, C); findings independent given (D, S);
+each measured value normal on its scale given (D, L) of its one latent; each categorical result given (D, S).
+Some findings and values are another patient's with the same complaint, more often so in an atypical presentation;
+its categorical results too are nearer to those of others, in such a way that the authored rates hold on the whole.
 So the posterior factorises over latents and is summed exactly.
 """
 
@@ -22,10 +23,17 @@ Array = NDArray[np.float64]
 
 GRADES = 3
 LEVELS = 5
-MISLEADING = 0.12
-"""Share of told or seen findings that are another patient's (issue: 10 to 15 %)."""
-INCIDENTAL = 0.06
-"""Share of measured values that are another patient's with the same complaint: the tails of real tests are heavy."""
+KINDS = 2
+STATES = KINDS * GRADES
+"""State n is severity n % GRADES of a typical (n < GRADES) or an atypical presentation."""
+ATYPICAL = 0.22
+"""Share of atypical presentations."""
+MISLEADING = np.array([0.05, 0.42])
+"""Share of told or seen findings that are another patient's, typical and atypical: 13 % on the whole."""
+INCIDENTAL = np.array([0.03, 0.4])
+"""The same of measured values: the tails of real tests are heavy, and heavy together."""
+BLURRED = 0.8
+"""How far the categorical results of an atypical presentation move towards those of others, at most."""
 GRADED_SLOPE = 0.8
 """Log-odds by which a graded finding rises per grade of severity."""
 SEVERITY_SHIFT = 0.6
@@ -142,6 +150,24 @@ class Model:
         p = np.einsum("s,c,scl->l", self.severity[d], bit, self.levels[k, d])
         mean = float(p @ np.arange(LEVELS))
         return mean, float(p @ np.arange(LEVELS) ** 2) - mean**2
+
+
+def kinds(table: Array) -> Array:
+    """(..., KINDS) repeated over severity: (..., STATES)."""
+    return np.repeat(table, GRADES, axis=-1)
+
+
+def blur(p: Array, crowd: Array) -> Array:
+    """Results of a typical and an atypical presentation, (R, D, KINDS), from p (R, D) and others' results (R,).
+
+    The atypical move towards the others as far as the typical can make up for it: their mixture is p.
+    """
+    away = crowd[:, None] - p
+    room = np.where(away > 1e-12, p * (1 / ATYPICAL - 1) / np.maximum(away, 1e-12), np.inf)
+    far = np.minimum(BLURRED, room.min(axis=0))
+    atypical = p + far * away
+    typical = (p - ATYPICAL * atypical) / (1 - ATYPICAL)
+    return np.clip(np.stack([typical, atypical], axis=-1), 0.0, 1.0)
 
 
 def _tilt(p: Array, severity: Array) -> Array:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from agents.knowledge.conditions import LATENTS, Knowledge
 from agents.world import scales
 from agents.world.frame import Frame, frame
-from agents.world.model import INCIDENTAL, LEVELS, Model
+from agents.world.model import GRADES, INCIDENTAL, KINDS, LEVELS, Model, kinds
 
 Array = NDArray[np.float64]
 FLOOR = 1e-12
@@ -43,11 +43,11 @@ class Belief:
     """Posterior of one presentation; `add` is exact, its cost does not grow with the evidence so far."""
 
     def __init__(self, base: Frame) -> None:
-        d, s = base.severity.shape
+        d, s = base.state.shape
         self.frame = base
         self.evidence: dict[str, Evidence] = {}
         self.direct = np.zeros((d, s))  # log P(evidence without latent | D, S)
-        self.by_latent = np.zeros((len(LATENTS), d, 2, LEVELS))  # log P(evidence | D, C, L)
+        self.by_latent = np.zeros((len(LATENTS), d, KINDS, 2, LEVELS))  # log P(evidence | D, kind, C, L)
         self.latent = np.zeros((len(LATENTS), d, s))  # log P(evidence of a latent | D, S), summed over C and L
 
     def copy(self) -> Belief:
@@ -79,7 +79,7 @@ class Belief:
 
     def log_joint(self) -> Array:
         """log P(D, S, evidence), (D, S)."""
-        return np.log(self.frame.prior[:, None] * self.frame.severity + 1e-300) + self.direct + self.latent.sum(axis=0)
+        return np.log(self.frame.prior[:, None] * self.frame.state + 1e-300) + self.direct + self.latent.sum(axis=0)
 
     def grades(self) -> Array:
         """P(D, S | evidence), (D, S)."""
@@ -126,15 +126,17 @@ def belief(
 
 
 def likelihood(base: Frame, item: Evidence) -> tuple[int | None, Array]:
-    """(None, log P(item | D, S) (D, S)), or (latent, log P(item | D, C, L) (D, 2, L)); raises KeyError."""
+    """(None, log P(item | D, S) (D, S)), or (latent, log P(item | D, kind, C, L) (D, KINDS, 2, L)).
+
+    Raises KeyError for an unknown finding, examination or result.
+    """
     if isinstance(item.value, bool):
         return _finding(base, item.id, item.value)
     if isinstance(item.value, str):
         patterns = [p.id for p in base.model.known.catalogue.exams[item.id].results]
         if item.value not in patterns:
             raise KeyError(f"{item.id}.{item.value}")
-        column = base.results(item.id)[patterns.index(item.value)]
-        return None, np.log(np.maximum(column, FLOOR))[:, None] + np.zeros(base.severity.shape)
+        return None, np.log(np.maximum(base.results(item.id)[patterns.index(item.value)], FLOOR))
     return value_likelihood(base, item.id, item.value)
 
 
@@ -144,10 +146,10 @@ def value_likelihood(base: Frame, exam: str, value: float) -> tuple[int | None, 
     mean, sd = base.value(exam)
     own = np.maximum(scales.log_cell(analyte, value, mean, sd), -300.0)  # (D, L)
     crowd = np.log(INCIDENTAL * (base.crowd_levels(exam) * np.exp(own)).sum() + 1e-300)
-    table = np.logaddexp(own + np.log(1 - INCIDENTAL), crowd)
+    table = np.logaddexp(own[:, None, :] + np.log(1 - INCIDENTAL)[:, None], crowd[:, None])  # (D, KINDS, L)
     if analyte.latent is None:
-        return None, table[:, :1] + np.zeros(base.severity.shape)
-    return LATENTS.index(analyte.latent), np.repeat(table[:, None, :], 2, axis=1)
+        return None, kinds(table[:, :, 0])
+    return LATENTS.index(analyte.latent), np.repeat(table[:, :, None, :], 2, axis=2)
 
 
 def _finding(base: Frame, key: str, present: bool) -> tuple[int | None, Array]:
@@ -158,16 +160,18 @@ def _finding(base: Frame, key: str, present: bool) -> tuple[int | None, Array]:
         return None, np.log(np.maximum(p if present else 1 - p, FLOOR))
     told = base.told_comorbidity(n)
     told = np.log(np.maximum(told if present else 1 - told, FLOOR))
-    return latent, np.broadcast_to(told[None, :, None], (len(base.rows), 2, LEVELS))
+    return latent, np.broadcast_to(told[None, :, :, None], (len(base.rows), KINDS, 2, LEVELS))
 
 
 def marginal(joint: Array, log_table: Array) -> Array:
-    """log sum over (C, L) of P(C, L | D, S) exp(log_table); (D, S, C, L) and (..., D, C, L) -> (..., D, S)."""
-    top = log_table.max(axis=(-2, -1))
+    """log sum over (C, L) of P(C, L | D, S) exp(log_table): (D, S, C, L), (..., D, KINDS, C, L) -> (..., D, S)."""
+    top = log_table.max(axis=(-2, -1))  # (..., D, KINDS)
     weight = np.exp(log_table - top[..., None, None])
     flat = weight.reshape(*weight.shape[:-2], -1)
-    total = np.einsum("dsx,...dx->...ds", joint.reshape(*joint.shape[:2], -1), flat)
-    return np.log(np.maximum(total, 1e-300)) + top[..., None]
+    by_kind = joint.reshape(joint.shape[0], KINDS, GRADES, -1)
+    total = np.einsum("dksx,...dkx->...dks", by_kind, flat)
+    log_total = np.log(np.maximum(total, 1e-300)) + top[..., None]
+    return log_total.reshape(*log_total.shape[:-2], -1)
 
 
 def entropy(p: Array) -> Array:

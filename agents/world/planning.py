@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from agents.knowledge.catalogue import Examination
 from agents.knowledge.conditions import LATENTS
 from agents.world.draw import signs_of
-from agents.world.model import INCIDENTAL, LEVELS
+from agents.world.model import GRADES, INCIDENTAL, LEVELS, kinds
 from agents.world.oracle import FLOOR, Belief, entropy, marginal
 
 Array = NDArray[np.float64]
@@ -205,11 +205,18 @@ def _rates(belief: Belief, rows: Sequence[int]) -> Array:
     found = np.einsum("ds,qds->qd", share, base.mixed[list(rows)])
     for k, row in base.model.comorbid.items():
         if row in rows:
-            weight = np.exp(belief.by_latent[k] - belief.by_latent[k].max(axis=(1, 2), keepdims=True))
-            state = (base.joint[k] * weight[:, None]).sum(axis=3)  # (D, S, C)
+            state = latent_state(belief, k).sum(axis=3)  # (D, S, C)
             bit = state / np.maximum(state.sum(axis=2, keepdims=True), 1e-300)
-            found[list(rows).index(row)] = (share[..., None] * bit * base.told_comorbidity(row)).sum(axis=(1, 2))
+            told = np.repeat(base.told_comorbidity(row), GRADES, axis=0)  # (S, C)
+            found[list(rows).index(row)] = (share[..., None] * bit * told).sum(axis=(1, 2))
     return np.asarray(found)
+
+
+def latent_state(belief: Belief, k: int) -> Array:
+    """P(C, L of latent k, its evidence | D, S) up to a factor per (D, S), (D, S, C, L)."""
+    table = belief.by_latent[k]
+    weight = np.exp(table - table.max(axis=(2, 3), keepdims=True))  # (D, KINDS, C, L)
+    return np.asarray(belief.frame.joint[k] * np.repeat(weight, GRADES, axis=1))
 
 
 def orderable(belief: Belief) -> list[str]:
@@ -268,8 +275,7 @@ class Parts:
     def table(self) -> Array:
         """P(outcome | D, S) of a single item, (R, D, S)."""
         if self.results:
-            column = np.maximum(self.base.results(self.results[0]), FLOOR)
-            return np.repeat(column[:, :, None], self.base.severity.shape[1], axis=2)
+            return np.maximum(self.base.results(self.results[0]), FLOOR)
         p = self.base.mixed[self.signs[0]]
         return np.stack([p, 1 - p])
 
@@ -295,8 +301,8 @@ class Parts:
         d, s = np.divmod(flat, by_grade.shape[1])
         direct = np.zeros((draws, *by_grade.shape))
         for exam in self.results:
-            column = np.maximum(self.base.results(exam), FLOOR)  # (R, D)
-            direct += np.log(column[_choose(column[:, d].T, rng)])[:, :, None]
+            table = np.maximum(self.base.results(exam), FLOOR)  # (R, D, S)
+            direct += np.log(table[_choose(table[:, d, s].T, rng)])
         for n in self.signs:
             p = self.base.mixed[n]
             seen = rng.random(draws) < p[d, s]
@@ -312,12 +318,12 @@ class Parts:
             latent = self.base.model.analyte(exam).latent
             k = LATENTS.index(latent) if latent else None
             level = levels[k] if k is not None else np.zeros(len(d), dtype=int)
-            tables[k] = tables.get(k, 0.0) + self._value_table(exam, d, level, rng)
+            tables[k] = tables.get(k, 0.0) + self._value_table(exam, d, level, s // GRADES, rng)
         for k, table in tables.items():
             if k is None:
-                total += table[:, :, :1]
+                total += kinds(table[..., 0])
             else:
-                extra = self.belief.by_latent[k] + table[:, :, None, :]  # (N, D, C, L)
+                extra = self.belief.by_latent[k] + table[:, :, :, None, :]  # (N, D, KINDS, C, L)
                 total += marginal(self.base.joint[k], extra) - self.belief.latent[k]
         weight = np.exp(total - total.max(axis=(1, 2), keepdims=True)).sum(axis=2)
         return np.asarray(weight / weight.sum(axis=1, keepdims=True))
@@ -328,21 +334,24 @@ class Parts:
 
     def _draw_levels(self, k: int, d: NDArray[np.int_], s: NDArray[np.int_], rng: np.random.Generator) -> Array:
         """Levels of latent k from its posterior given (D, S), (N,)."""
-        weight = np.exp(self.belief.by_latent[k] - self.belief.by_latent[k].max(axis=(1, 2), keepdims=True))
-        state = (self.base.joint[k] * weight[:, None]).sum(axis=2)  # (D, S, L)
-        return _choose(state[d, s], rng)
+        return _choose(latent_state(self.belief, k).sum(axis=2)[d, s], rng)
 
-    def _value_table(self, exam: str, d: NDArray[np.int_], level: Array, rng: np.random.Generator) -> Array:
-        """Draw a value for each (D, L); log density of it in every (D, L) up to a constant, (N, D, L)."""
+    def _value_table(
+        self, exam: str, d: NDArray[np.int_], level: Array, kind: NDArray[np.int_], rng: np.random.Generator
+    ) -> Array:
+        """Draw a value for each draw; its log density up to a constant in every (D, KINDS, L), (N, D, KINDS, L)."""
         mean, sd = self.base.value(exam)
         crowd = self.base.crowd_levels(exam)
         other = _choose(np.tile(crowd.ravel(), (len(d), 1)), rng)
-        row, at = np.where(rng.random(len(d)) < INCIDENTAL, np.stack(np.divmod(other, LEVELS)), np.stack([d, level]))
+        row, at = np.where(
+            rng.random(len(d)) < INCIDENTAL[kind], np.stack(np.divmod(other, LEVELS)), np.stack([d, level])
+        )
         x = mean[row, at] + sd[row, 0] * rng.standard_normal(len(d))
         z = (x[:, None, None] - mean) / sd
         own = np.exp(-0.5 * z * z) / sd
-        common = (own * crowd).sum(axis=(1, 2), keepdims=True)
-        return np.log((1 - INCIDENTAL) * own + INCIDENTAL * common + 1e-300)
+        common = (own * crowd).sum(axis=(1, 2))[:, None, None, None]
+        share = INCIDENTAL[:, None]
+        return np.asarray(np.log((1 - share) * own[:, :, None, :] + share * common + 1e-300))
 
 
 def _choose(weight: Array, rng: np.random.Generator) -> NDArray[np.int_]:

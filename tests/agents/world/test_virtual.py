@@ -127,7 +127,10 @@ def test_what_is_told_unasked_does_not_depend_on_the_condition() -> None:
 
 
 def _fields(patient) -> dict:
-    return {name: getattr(patient, name) for name in ("model", "seed", "group", "condition", "age", "sex", "severity")}
+    return {
+        name: getattr(patient, name)
+        for name in ("model", "seed", "group", "condition", "age", "sex", "severity", "atypical")
+    }
 
 
 def test_the_record_never_shows_the_answer_to_the_agent() -> None:
