@@ -1,4 +1,4 @@
-"""Dockerfile, docker-compose.yml and .env.example, checked without an engine (decisions 34)."""
+"""Dockerfile, docker-compose.yml and .env.example, checked without an engine."""
 
 from __future__ import annotations
 
