@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 import urllib.error
@@ -152,6 +153,12 @@ def server_arguments(folder: Path, port: int) -> list[str]:
         "--scheduling-policy": "priority",
     }
     return [part for name, value in options.items() for part in (name, value)] + ["--enforce-eager"]
+
+
+def pinned_engine() -> str:
+    """The model server's name and version, as the serving environment pins it."""
+    pin = re.search(r"^(vllm\S*)==(\S+)", (ROOT / "requirements" / "serve.txt").read_text(), re.MULTILINE)
+    return f"{pin[1]} {pin[2]}" if pin else "vllm"
 
 
 def answers(url: str) -> bool:

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any
 
 from clinic.local.home import ROOT, Home, Lock
-from clinic.local.model_server import MODEL_NAME, ModelServer
+from clinic.local.model_server import MODEL_NAME, ModelServer, pinned_engine
 from clinic.local.postgres import Postgres
 from clinic.local.problem import LocalProblem
 from clinic.local.processes import Child, Keeper
@@ -42,6 +42,7 @@ class Stack:
         self._default_model = None if "POLICY_URL" in self.env else ModelServer(home, self.keeper)
         if self._default_model:
             self.env |= {"POLICY_URL": self._default_model.url, "POLICY_MODEL": MODEL_NAME}
+            self.env |= {"ROUNDS_EMBEDDED": "1", "POLICY_ENGINE": pinned_engine()}
         self.stopping = False
         self._state: dict[str, Any] = {"pid": os.getpid()}
 
@@ -117,7 +118,8 @@ class Stack:
 
     def publish(self, **facts: Any) -> None:
         """Tell other commands which parts run here and how to use them."""
-        shared = ("DATABASE_URL", "VALKEY_URL", "POLICY_URL", "POLICY_MODEL", "ROUNDS_PG_BIN")
+        shared = ("DATABASE_URL", "VALKEY_URL", "ROUNDS_PG_BIN")
+        shared += ("POLICY_URL", "POLICY_MODEL", "POLICY_ENGINE", "ROUNDS_EMBEDDED")
         parts = {name: self.env[name] for name in shared if name in self.env}
         has_model = self.model is not None or self._default_model is None
         self._state |= {"env": parts, "has_model": has_model, **facts}

