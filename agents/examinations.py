@@ -25,8 +25,10 @@ _FILLERS = frozenset(
     bilateral view views pa ap lateral portable bedside formal new full complete patient patients her his their my
     would like i want let us me now next first initial baseline is are if any this that at""".split()  # noqa: SIM905
 )
-_SPELLING = (("aemia", "emia"), ("haem", "hem"), ("oedema", "edema"), ("oesoph", "esoph"), ("faec", "fec"))
-_SPELLING += (("coeliac", "celiac"), ("tumour", "tumor"), ("orrhoea", "orrhea"), ("gynaec", "gynec"), ("paed", "ped"))
+_SPELLING: tuple[tuple[str, str], ...] = (
+    ("aemia", "emia"), ("haem", "hem"), ("oedema", "edema"), ("oesoph", "esoph"), ("faec", "fec"),
+    ("coeliac", "celiac"), ("tumour", "tumor"), ("orrhoea", "orrhea"), ("gynaec", "gynec"), ("paed", "ped"),
+)  # fmt: skip
 _TOKEN = re.compile(r"[a-z0-9&+]+")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -17,7 +17,7 @@ from agents.world.brute import largest_difference
 from agents.world.draw import Patient, draw
 from agents.world.model import Model, model
 from agents.world.oracle import Belief
-from agents.world.planning import Planner, orderable
+from agents.world.planning import Planner
 from agents.world.play import at_random, everything, greedy, play
 from agents.world.virtual import SPLIT_SIZE, SPLITS, case_id, open_case
 
@@ -119,8 +119,7 @@ class Check:
     def _of(self, condition: Condition) -> Iterator[Patient]:
         group = max(condition.groups, key=lambda g: condition.groups[g])
         for n in range(self.samples):
-            like = draw(_only(self.model, condition), 7 * SPLIT_SIZE + n, group)
-            yield replace(like, model=self.model)
+            yield draw(self.model, 7 * SPLIT_SIZE + n, group, having=condition)
 
     def medians(self) -> Gate:
         """Share of authored values whose sampled median lies inside the authored quartiles."""
@@ -158,7 +157,7 @@ class Check:
     def flagged(self) -> Gate:
         """Share of values outside the reference interval in people without any abnormal latent or effect."""
         rng = np.random.default_rng(5)
-        flags = []
+        flags: list[bool] = []
         for exam in self.known.catalogue.exams.values():
             if exam.analyte is None or exam.analyte.rule:
                 continue
@@ -233,14 +232,3 @@ def _inconsistent(patient: Patient) -> bool:
         or abs(patient.value("anion_gap") - gap) > 0.51
         or abs(patient.value("hct") / patient.value("hb") - 2.94) > 0.05
     )
-
-
-class _only:
-    """A model in which one condition alone is drawn; only what `draw` reads."""
-
-    def __init__(self, base: Model, condition: Condition) -> None:
-        self.known = base.known
-        self.conditions = (condition,)
-
-
-__all__ = ["Check", "Gate", "ece", "orderable"]

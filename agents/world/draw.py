@@ -127,14 +127,14 @@ def signs_of(model: Model, exam: str, age: float, sex: str) -> list[str]:
     return [f.id for f in model.findings if f.exam == exam and f.possible_for(age, sex)]
 
 
-def draw(model: Model, seed: int, group: str | None = None) -> Patient:
-    """The patient of a seed; without a group the seed chooses one."""
+def draw(model: Model, seed: int, group: str | None = None, *, having: Condition | None = None) -> Patient:
+    """The patient of a seed; without a group the seed chooses one, `having` fixes the condition."""
     which, condition_u, sex_u, age_u = uniforms(seed, "patient")
     groups = [key for key in model.known.groups if any(key in condition.groups for condition in model.conditions)]
     group = group or groups[int(which * len(groups))]
     group_total(model, group)
     weights = np.array([condition.groups.get(group, 0.0) for condition in model.conditions])
-    condition = model.conditions[pick(weights, condition_u)]
+    condition = having or model.conditions[pick(weights, condition_u)]
     sex = "male" if sex_u < condition.male else "female"
     years = np.arange(int(condition.age_min), int(condition.age_max) + 1)
     age = int(years[pick(np.exp(-0.5 * ((years - condition.age_mean) / condition.age_sd) ** 2), age_u)])

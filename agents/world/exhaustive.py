@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agents.world.oracle import Belief
-from agents.world.planning import Parts, Planner
+from agents.world.outcomes import Parts
+from agents.world.planning import Planner
 
 
 def optimal_value(now: Belief, exams: Sequence[str], planner: Planner) -> float:

@@ -19,8 +19,10 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "habits": ("social history", "lifestyle", "habits"),
     "exposure": ("exposures", "exposed", "exposure history"),
 }
-OPEN = ("anything else", "other symptoms", "tell me more", "what brings you", "what happened", "any symptoms")
-OPEN += ("associated symptoms", "describe your symptoms", "how are you feeling", "what seems to be")
+OPEN: tuple[str, ...] = (
+    "anything else", "other symptoms", "tell me more", "what brings you", "what happened", "any symptoms",
+    "associated symptoms", "describe your symptoms", "how are you feeling", "what seems to be",
+)  # fmt: skip
 _WORD = re.compile(r"[a-z0-9']+")
 _SUFFIXES = ("ing", "ies", "es", "ed", "s")
 

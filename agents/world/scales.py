@@ -83,7 +83,7 @@ def _log_between(a: Array, b: Array) -> Array:
     """log(Phi(b) - Phi(a)); both tails are taken on the side where nothing cancels."""
     flip = a + b < 0
     low, high = np.where(flip, -b, a), np.where(flip, -a, b)
-    mass = 0.5 * (_erfc(low / sqrt(2)).astype(float) - _erfc(high / sqrt(2)).astype(float))
+    mass = 0.5 * (np.asarray(_erfc(low / sqrt(2)), float) - np.asarray(_erfc(high / sqrt(2)), float))
     return np.log(np.maximum(mass, 1e-300))
 
 

@@ -7,7 +7,8 @@ from agents.world.brute import submodel
 from agents.world.exhaustive import optimal_value, policy_value
 from agents.world.model import model
 from agents.world.oracle import Evidence, belief
-from agents.world.planning import CostModel, Parts, Planner
+from agents.world.outcomes import Parts
+from agents.world.planning import CostModel, Planner
 
 EXAMS = ["vq_scan", "stress_test", "leg_doppler", "coronary_angiography"]
 
