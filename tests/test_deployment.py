@@ -418,3 +418,39 @@ def test_static_files_can_be_collected_as_the_image_does_it(tmp_path):
     told = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert told.returncode == 0, told.stderr
     assert (tmp_path / "staticfiles.json").exists()
+
+
+# --- documents -------------------------------------------------------------------------------------------------------
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda file: str(file.relative_to(ROOT)))
+def test_links_lead_somewhere(document):
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text())
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_every_decision_is_listed():
+    folder = ROOT / "docs" / "adr"
+    listed = re.findall(r"\((\d{4}-[a-z0-9-]+\.md)\)", (folder / "README.md").read_text())
+    assert listed == sorted(file.name for file in folder.glob("[0-9]*.md"))
+    for number, name in enumerate(listed, start=1):
+        assert name.startswith(f"{number:04}-")
+        assert (folder / name).read_text().startswith(f"# {number:04} ")
+
+
+def test_readme_names_the_demo_logins_that_exist():
+    from clinic.services import demo
+
+    told = re.findall(r"^\| `([a-z-]+)` \| `([a-z-]+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert told == [(person[0], demo.password_of(person[0])) for person in demo.PEOPLE]
+
+
+def test_readme_names_the_commands_that_exist():
+    table = re.search(r"^## Management commands(.*?)^## ", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert table
+    cells = re.findall(r"^\| (`.*?) \|", table[1], re.MULTILINE)
+    told = {name for cell in cells for name in re.findall(r"`([a-z_]+)", cell)}
+    made = {file.stem for file in (ROOT / "clinic" / "management" / "commands").glob("[a-z]*.py")}
+    assert told
+    assert told - made == set()
