@@ -25,7 +25,7 @@ BY_COMMAND = {
     "version": Needs.NOTHING,
     "check": Needs.NOTHING,
     "collectstatic": Needs.NOTHING,
-    "knowledge_check": Needs.NOTHING,
+    "oracle": Needs.NOTHING,
     "makemigrations": Needs.STORES,
     "migrate": Needs.STORES,
     "restore": Needs.STORES,

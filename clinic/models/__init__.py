@@ -12,6 +12,7 @@ from clinic.models.consultation import (
     TurnRole,
     TurnStatus,
 )
+from clinic.models.knowledge import KnowledgeCheck
 from clinic.models.lifecycle import IllegalTransition, StaleStatus, StatusChange, StatusModel
 from clinic.models.model_version import Endpoint, ModelRole, ModelVersion, Training, VersionStatus
 from clinic.models.patient import Patient
@@ -32,6 +33,7 @@ __all__ = [
     "FindingSource",
     "IllegalTransition",
     "Invitation",
+    "KnowledgeCheck",
     "ModelOutput",
     "ModelRole",
     "ModelVersion",

@@ -51,7 +51,9 @@ class Invitation(models.Model):
     role = models.CharField(max_length=20, choices=Role)
     site = models.ForeignKey("clinic.Site", on_delete=models.CASCADE)
     token_hash = models.CharField(max_length=64, unique=True)
-    invited_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    invited_by = models.ForeignKey(
+        User, null=True, on_delete=models.PROTECT, related_name="+", help_text="Nobody: a command on the server."
+    )
     invited_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True, blank=True)
