@@ -37,8 +37,12 @@ USER rounds
 EXPOSE 8000
 # /healthz decodes one token, so this also sees a frozen model; Django wants a host it knows.
 HEALTHCHECK --interval=30s --timeout=15s --start-period=60s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(u.Request('http://127.0.0.1:8000/healthz', headers={'Host': os.environ.get('ALLOWED_HOSTS', 'localhost').split(',')[0], 'X-Forwarded-Proto': 'https'}), timeout=12)"]
-CMD ["uvicorn", "clinic.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--lifespan", "off", "--no-access-log", "--timeout-graceful-shutdown", "10"]
+    CMD ["python", "-c", "\
+import os, urllib.request as u; \
+u.urlopen(u.Request('http://127.0.0.1:8000/healthz', headers={ \
+'Host': os.environ.get('ALLOWED_HOSTS', 'localhost').split(',')[0], 'X-Forwarded-Proto': 'https'}), timeout=12)"]
+CMD ["uvicorn", "clinic.asgi:application", "--host", "0.0.0.0", "--port", "8000", \
+    "--lifespan", "off", "--no-access-log", "--timeout-graceful-shutdown", "10"]
 
 # --- training: the same application beside a second environment with torch for CUDA -------------------------------
 # The version of requirements/train.txt's neighbour in run.py, in the CUDA build that the default index carries; its
@@ -54,4 +58,5 @@ FROM app AS gpu-worker
 COPY --from=trainer /app/.venv-train /app/.venv-train
 # One run at a time, in the foreground of this process: torch and forked children do not mix.
 HEALTHCHECK NONE
-CMD ["celery", "--app", "clinic", "worker", "--pool", "solo", "--concurrency", "1", "--queues", "gpu", "--hostname", "gpu@%h"]
+CMD ["celery", "--app", "clinic", "worker", "--pool", "solo", "--concurrency", "1", \
+    "--queues", "gpu", "--hostname", "gpu@%h"]

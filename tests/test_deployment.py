@@ -160,7 +160,7 @@ def settings_variables() -> list[str]:
 def instructions() -> list[tuple[str, str]]:
     """The Dockerfile's instructions with continued lines joined."""
     text = re.sub(r"^\s*#.*\n", "", DOCKERFILE.read_text(), flags=re.MULTILINE)
-    lines = [line for line in text.replace("\\\n", " ").splitlines() if line.strip()]
+    lines = [line for line in text.replace("\\\n", "").splitlines() if line.strip()]
     return [(line.split(maxsplit=1)[0], line.split(maxsplit=1)[1]) for line in lines]
 
 
@@ -272,6 +272,31 @@ def test_application_reads_what_compose_gives_it(services):
     read_elsewhere = {"FORWARDED_ALLOW_IPS", "POLICY_API_KEY"}  # uvicorn; an endpoint's api_key_variable
     for name in ("web", "worker", "gpu-worker", "migrate"):
         assert set(services[name]["environment"]) <= read_by_settings | read_elsewhere
+
+
+def filled_in(text: str, given: dict[str, str]) -> str:
+    """As Compose would interpolate it."""
+    return VARIABLE.sub(lambda found: given.get(found[1]) or (found[3] if found[2] == ":-" else ""), text)
+
+
+def test_production_settings_start_and_pass_the_deployment_check(services):
+    given = {"SECRET_KEY": "k3-" * 20 + "Zx9", "ALLOWED_HOSTS": "rounds.example.org", "POSTGRES_PASSWORD": "secret"}
+    settings = {name: filled_in(value, given) for name, value in services["web"]["environment"].items()}
+    command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+    environment = {"PATH": os.environ["PATH"], **settings}
+    told = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert told.returncode == 0, told.stderr
+
+
+@pytest.mark.parametrize("wrong", [{"ROUNDS_DEMO": "1"}, {"SECRET_KEY": "short"}])
+def test_production_settings_refuse(services, wrong):
+    given = {"SECRET_KEY": "k3-" * 20 + "Zx9", "ALLOWED_HOSTS": "rounds.example.org", "POSTGRES_PASSWORD": "secret"}
+    settings = {name: filled_in(value, given) for name, value in services["web"]["environment"].items()}
+    environment = {"PATH": os.environ["PATH"], **settings, **wrong}
+    command = [sys.executable, "manage.py", "check"]
+    told = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert told.returncode != 0
+    assert "ImproperlyConfigured" in told.stderr
 
 
 def test_queues_are_the_ones_that_settings_route_to(services):
@@ -407,6 +432,16 @@ def test_commands_are_json_and_name_what_the_image_has():
         command = json.loads(dict(stages()[stage])["CMD"])
         assert command[0] in ("uvicorn", "celery")
         assert (ROOT / "requirements" / "web.txt").read_text().count(f"\n{command[0]}==") == 1
+
+
+def test_health_checks_are_programs(services):
+    (check,) = [rest for word, rest in stages()["app"] if word == "HEALTHCHECK"]
+    in_image = json.loads(check[check.index("CMD ") + 4 :])
+    in_compose = services["web"]["healthcheck"]["test"][1:]
+    for command in (in_image, in_compose):
+        assert command[:2] == ["python", "-c"]
+        ast.parse(command[2])
+        assert "/healthz" in command[2]
 
 
 def test_static_files_can_be_collected_as_the_image_does_it(tmp_path):
