@@ -26,13 +26,13 @@ LEVELS = 5
 KINDS = 2
 STATES = KINDS * GRADES
 """State n is severity n % GRADES of a typical (n < GRADES) or an atypical presentation."""
-ATYPICAL = 0.22
+ATYPICAL = 0.17
 """Share of atypical presentations."""
-MISLEADING = np.array([0.05, 0.42])
-"""Share of told or seen findings that are another patient's, typical and atypical: 13 % on the whole."""
-INCIDENTAL = np.array([0.03, 0.4])
+MISLEADING = np.array([0.02, 0.75])
+"""Share of told or seen findings that are another patient's, typical and atypical: 14 % on the whole."""
+INCIDENTAL = np.array([0.03, 0.9])
 """The same of measured values: the tails of real tests are heavy, and heavy together."""
-BLURRED = 0.8
+BLURRED = 1.0
 """How far the categorical results of an atypical presentation move towards those of others, at most."""
 GRADED_SLOPE = 0.8
 """Log-odds by which a graded finding rises per grade of severity."""

@@ -139,13 +139,15 @@ def at_random(seed: int, count: int) -> Choice:
     return choose
 
 
-def everything(case: VirtualCase) -> Belief:
-    """The belief after all history and all examinations: the ceiling of any agent."""
+def everything(case: VirtualCase, *, questions: bool = False) -> Belief:
+    """The belief after the opening words and all examinations, and if wanted after every possible question."""
     patient = case.patient
-    told = [f.id for f in patient.model.findings if f.kind != "sign" and f.possible_for(patient.age, patient.sex)]
-    belief = start(case).add(Evidence(key, patient.finding(key)) for key in told)
+    belief = start(case)
     for exam in orderable(belief):
         belief.add(patient.evidence(exam))
+    if questions:
+        told = [f.id for f in patient.model.findings if f.kind != "sign" and f.possible_for(patient.age, patient.sex)]
+        belief.add(Evidence(key, patient.finding(key)) for key in told)
     return belief
 
 
