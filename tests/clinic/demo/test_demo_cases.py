@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,11 @@ def read(file: Path) -> dict[str, Any]:
 @pytest.fixture(params=FILES, ids=lambda file: file.stem)
 def case(request: pytest.FixtureRequest) -> dict[str, Any]:
     return read(request.param)
+
+
+@cache
+def conditions() -> list[dict[str, Any]]:
+    return [read(file) for file in (KNOWLEDGE / "conditions").glob("*.yaml")]
 
 
 def numbers(result: dict[str, Any]) -> dict[str, float]:
@@ -210,3 +216,11 @@ def test_each_case_holds_normal_and_abnormal_numbers(case):
     every = [value for result in case["results"] for value in result["values"]]
     normal = [value["low"] <= value["value"] <= value["high"] for value in every]
     assert 0.25 < sum(normal) / len(normal) < 0.9
+
+
+def test_in_scope_means_that_the_knowledge_covers_it(case):
+    """Some condition goes by the answer's name, and is among those of the case's complaint."""
+    names = {name.lower() for name in (case["answer"], *case["aliases"])}
+    meant = [known for known in conditions() if names & {known["name"].lower(), *map(str.lower, known["aliases"])}]
+    assert meant
+    assert all(case["group"] in known["groups"] for known in meant)
