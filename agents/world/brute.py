@@ -27,7 +27,7 @@ def enumerate_posterior(base: Frame, evidence: list[Evidence]) -> list[float]:
         for s in range(STATES):
             for states in product(product(range(2), range(LEVELS)), repeat=len(touched)):
                 at = dict(zip(touched, states, strict=True))
-                chance = prod(float(base.joint[k, d, s, c, level]) for k, (c, level) in at.items())
+                chance = prod(float(base.joint[k, d, s % GRADES, c, level]) for k, (c, level) in at.items())
                 chance *= prod(_chance(base, item, d, s, at, crowd[item.id]) for item in evidence)
                 total += float(base.prior[d]) * float(base.state[d, s]) * chance
         weights.append(total)
@@ -49,7 +49,7 @@ def _chance(base: Frame, item: Evidence, d: int, s: int, at: dict[int, tuple[int
     k, kind = latent_of(base, item), s // GRADES
     if isinstance(item.value, bool):
         n = base.model.finding_index[item.id]
-        own = float(base.findings[n, d, s]) if k is None else float(at[k][0])
+        own = float(base.findings[n, d, s % GRADES]) if k is None else float(at[k][0])
         p = (1 - float(MISLEADING[kind])) * own + float(MISLEADING[kind]) * crowd
         return p if item.value else 1 - p
     if isinstance(item.value, str):

@@ -65,7 +65,7 @@ class Patient:
         """Comorbidity bit and level of each latent."""
         found = {}
         for k, name in enumerate(LATENTS):
-            joint = self.frame.joint[k, self.column, self.state]  # (C, L)
+            joint = self.frame.joint[k, self.column, self.severity]  # (C, L)
             state = pick(joint.ravel(), uniforms(self.seed, f"latent:{name}")[0])
             found[name] = divmod(state, LEVELS)
         return found
@@ -83,7 +83,7 @@ class Patient:
         latent = self.model.findings[n].comorbidity
         if latent:
             return bool(self.latent[latent][0])
-        return bool(u < self.frame.findings[n, self.column, self.state])
+        return bool(u < self.frame.findings[n, self.column, self.severity])
 
     def value(self, exam: str) -> float:
         """A measured or derived value as reported, in the catalogue's unit."""

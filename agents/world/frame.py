@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
@@ -39,14 +40,24 @@ class Frame:
     sex: str
     rows: NDArray[np.int_]  # (D,) into model.conditions
     prior: Array  # (D,)
-    state: Array  # (D, S): P(state | D)
-    findings: Array  # (F, D, S): P(true finding)
-    mixed: Array  # (F, D, S): P(told or seen), misleading channel included
+    severity: Array  # (D, GRADES)
+    findings: Array  # (F, D, GRADES): P(finding) were it this patient's own
     crowd: Array  # (F,): P(finding) in patients with this complaint
-    joint: Array  # (K, D, S, C, L)
+    joint: Array  # (K, D, GRADES, C, L): P(comorbidity, level | D, severity)
     bit: dict[int, Array] = field(default_factory=dict)  # P(C | D), (D, C)
     _results: dict[str, Array] = field(default_factory=dict)
     _means: dict[str, tuple[Array, Array]] = field(default_factory=dict)
+
+    @cached_property
+    def state(self) -> Array:
+        """P(kind of presentation, severity | D), (D, S)."""
+        return np.concatenate([(1 - ATYPICAL) * self.severity, ATYPICAL * self.severity], axis=1)
+
+    def told(self, rows: Sequence[int]) -> Array:
+        """P(told or seen | D, S) of findings, misleading channel included, (len(rows), D, S)."""
+        own = np.concatenate([self.findings[rows]] * KINDS, axis=-1)
+        share = kinds(MISLEADING)
+        return (1 - share) * own + share * self.crowd[rows, None, None]
 
     @property
     def ids(self) -> list[str]:
@@ -73,7 +84,7 @@ class Frame:
 
     @cached_property
     def _crowd_levels(self) -> Array:
-        return np.einsum("d,ds,kdscl->kdl", self.prior, self.state, self.joint)
+        return np.einsum("d,ds,kdscl->kdl", self.prior, self.severity, self.joint)
 
     def results(self, exam: str) -> Array:
         """P(result | D, S), (R, D, S)."""
@@ -97,7 +108,7 @@ def frame(group: str | None, age: float, sex: str, *, using: Model | None = None
     return _build(using, group, int(age), sex)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=256)
 def _cached(using: Model, group: str | None, age: int, sex: str) -> Frame:
     return _build(using, group, age, sex)
 
@@ -111,15 +122,11 @@ def _build(using: Model, group: str | None, age: int, sex: str) -> Frame:
         raise UnknownPresentation(f"no condition with complaint {group!r} at age {age}, {sex}")
     prior = prior[rows] / prior.sum()
     severity = using.severity[rows]
-    state = np.concatenate([(1 - ATYPICAL) * severity, ATYPICAL * severity], axis=1)
     findings = _findings(using, group, age, sex, rows)
-    crowd = np.einsum("d,ds,fds->f", prior, state, findings)
-    share = kinds(MISLEADING)
-    mixed = (1 - share) * findings + share * crowd[:, None, None]
+    crowd = np.einsum("d,ds,fds->f", prior, severity, findings)
     bits = {k: using.comorbidity(k, age, rows) for k in range(len(LATENTS))}
     joint = np.stack([bits[k][:, None, :, None] * using.levels[k, rows] for k in range(len(LATENTS))])
-    joint = np.concatenate([joint] * KINDS, axis=2)
-    return Frame(using, group, age, sex, rows, prior, state, findings, mixed, crowd, joint, bits)
+    return Frame(using, group, age, sex, rows, prior, severity, findings, crowd, joint, bits)
 
 
 def _weight(using: Model, n: int, group: str | None) -> float:
@@ -139,9 +146,9 @@ def group_total(using: Model, group: str) -> float:
 
 
 def _findings(using: Model, group: str | None, age: float, sex: str, rows: NDArray[np.int_]) -> Array:
-    """P(finding | D, S) in this presentation, (F, D, S); the complaint itself is certain."""
+    """P(finding | D, severity) in this presentation, (F, D, GRADES); the complaint itself is certain."""
     background = np.array([finding.rate(age) for finding in using.findings])
-    p = np.concatenate([using.graded[:, rows]] * KINDS, axis=2)
+    p = using.graded[:, rows]
     p = np.where(np.isnan(p), background[:, None, None], p)
     possible = np.array([finding.possible_for(age, sex) for finding in using.findings])
     p = np.where(possible[:, None, None], p, 0.0)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from agents.knowledge.conditions import LATENTS, Knowledge
 from agents.world import scales
 from agents.world.frame import Frame, frame
-from agents.world.model import GRADES, INCIDENTAL, KINDS, LEVELS, Model, kinds
+from agents.world.model import INCIDENTAL, KINDS, LEVELS, Model, kinds
 
 Array = NDArray[np.float64]
 FLOOR = 1e-12
@@ -156,7 +156,7 @@ def _finding(base: Frame, key: str, present: bool) -> tuple[int | None, Array]:
     n = base.model.finding_index[key]
     latent = next((k for k, row in base.model.comorbid.items() if row == n), None)
     if latent is None:
-        p = base.mixed[n]
+        p = base.told([n])[0]
         return None, np.log(np.maximum(p if present else 1 - p, FLOOR))
     told = base.told_comorbidity(n)
     told = np.log(np.maximum(told if present else 1 - told, FLOOR))
@@ -164,12 +164,14 @@ def _finding(base: Frame, key: str, present: bool) -> tuple[int | None, Array]:
 
 
 def marginal(joint: Array, log_table: Array) -> Array:
-    """log sum over (C, L) of P(C, L | D, S) exp(log_table): (D, S, C, L), (..., D, KINDS, C, L) -> (..., D, S)."""
+    """log sum over (C, L) of P(C, L | D, severity) exp(log_table).
+
+    joint (D, GRADES, C, L) and log_table (..., D, KINDS, C, L) give (..., D, S).
+    """
     top = log_table.max(axis=(-2, -1))  # (..., D, KINDS)
     weight = np.exp(log_table - top[..., None, None])
     flat = weight.reshape(*weight.shape[:-2], -1)
-    by_kind = joint.reshape(joint.shape[0], KINDS, GRADES, -1)
-    total = np.einsum("dksx,...dkx->...dks", by_kind, flat)
+    total = np.einsum("dsx,...dkx->...dks", joint.reshape(*joint.shape[:2], -1), flat)
     log_total = np.log(np.maximum(total, 1e-300)) + top[..., None]
     return log_total.reshape(*log_total.shape[:-2], -1)
 

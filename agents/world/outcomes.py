@@ -60,7 +60,7 @@ class Parts:
         """P(outcome | D, S) of a single item, (R, D, S)."""
         if self.results:
             return np.maximum(self.base.results(self.results[0]), FLOOR)
-        p = self.base.mixed[self.signs[0]]
+        p = self.base.told(self.signs[:1])[0]
         return np.stack([p, 1 - p])
 
     def exact(self) -> Outcomes:
@@ -88,7 +88,7 @@ class Parts:
             table = np.maximum(self.base.results(exam), FLOOR)  # (R, D, S)
             direct += np.log(table[_choose(table[:, d, s].T, rng)])
         for n in self.signs:
-            p = self.base.mixed[n]
+            p = self.base.told([n])[0]
             seen = rng.random(draws) < p[d, s]
             direct += np.log(np.maximum(np.where(seen[:, None, None], p, 1 - p), FLOOR))
         return Outcomes(np.full(draws, 1 / draws), self._with_values(direct, d, s, rng))
@@ -153,4 +153,5 @@ def latent_state(belief: Belief, k: int) -> Array:
     """P(C, L of latent k, its evidence | D, S) up to a factor per (D, S), (D, S, C, L)."""
     table = belief.by_latent[k]
     weight = np.exp(table - table.max(axis=(2, 3), keepdims=True))  # (D, KINDS, C, L)
-    return np.asarray(belief.frame.joint[k] * np.repeat(weight, GRADES, axis=1))
+    by_kind = belief.frame.joint[k][:, None] * weight[:, :, None]  # (D, KINDS, GRADES, C, L)
+    return np.asarray(by_kind.reshape(len(table), -1, *table.shape[2:]))

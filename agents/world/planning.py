@@ -192,7 +192,7 @@ def _rates(belief: Belief, rows: Sequence[int]) -> Array:
     base = belief.frame
     by_grade = belief.grades()
     share = by_grade / np.maximum(by_grade.sum(axis=1, keepdims=True), 1e-300)
-    found = np.einsum("ds,qds->qd", share, base.mixed[list(rows)])
+    found = np.einsum("ds,qds->qd", share, base.told(rows))
     for k, row in base.model.comorbid.items():
         if row in rows:
             state = latent_state(belief, k).sum(axis=3)  # (D, S, C)

@@ -8,7 +8,7 @@ import pytest
 from agents.world.brute import enumerate_posterior, largest_difference, some_facts, submodel
 from agents.world.draw import draw
 from agents.world.frame import UnknownPresentation, frame
-from agents.world.model import MISLEADING, STATES, model
+from agents.world.model import GRADES, MISLEADING, STATES, model
 from agents.world.oracle import Belief, Evidence, belief
 
 NEWS = [
@@ -109,8 +109,9 @@ def test_tables_are_probabilities() -> None:
     np.testing.assert_allclose(base.results("ecg").sum(axis=0), 1)
     assert base.state.shape[1] == STATES
     np.testing.assert_allclose(base.state.sum(axis=1), 1)
-    assert ((base.mixed >= 0) & (base.mixed <= 1)).all()
-    assert abs(base.mixed - base.findings).max() <= MISLEADING.max()
+    told = base.told(range(len(base.findings)))
+    assert ((told >= 0) & (told <= 1)).all()
+    assert abs(told[..., :GRADES] - base.findings).max() <= MISLEADING[0]
 
 
 def test_without_a_complaint_all_conditions_compete() -> None:
