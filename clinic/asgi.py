@@ -1,6 +1,7 @@
-"""HTTP to Django, WebSockets to the consumers."""
+"""HTTP to Django, WebSockets to the consumers, and one streaming host for the life of the process."""
 
 import os
+from typing import Any
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
@@ -11,10 +12,32 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clinic.settings")
 http = get_asgi_application()
 
 from clinic.routing import websocket_urlpatterns  # noqa: E402  (needs the app registry)
+from clinic.streaming import host  # noqa: E402
 
-application = ProtocolTypeRouter(
+protocols = ProtocolTypeRouter(
     {
         "http": http,
         "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
     }
 )
+
+
+async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    if scope["type"] == "lifespan":
+        await lifespan(receive, send)
+    else:
+        host.current()  # for servers that run without lifespan events
+        await protocols(scope, receive, send)
+
+
+async def lifespan(receive: Any, send: Any) -> None:
+    """Turns left behind by an earlier process go on as soon as this one is up, with or without visitors."""
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            host.current()
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            await host.close_current()
+            await send({"type": "lifespan.shutdown.complete"})
+            return

@@ -1,5 +1,7 @@
 """Addresses of the sockets."""
 
-from typing import Any
+from django.urls import path
 
-websocket_urlpatterns: list[Any] = []
+from clinic.consumers import ConsultationConsumer
+
+websocket_urlpatterns = [path("ws/consultations/<uuid:consultation>/", ConsultationConsumer.as_asgi())]

@@ -1,0 +1,111 @@
+"""What the agent is told before its next action, and who it is: built from rows alone, word for word the same."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from django.conf import settings
+
+from agents.codecs import by_name
+from agents.codecs.base import Codec
+from agents.types import Exchange, Inquiry, Message, Observation, PolicyIdentity, Sampling, Source
+from clinic.models import Consultation, Endpoint, ModelOutput, Turn, TurnRole, TurnStatus
+from clinic.services.records import case_record
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One request to the policy, and the identity that the answer will carry."""
+
+    endpoint: Endpoint
+    codec: Codec
+    messages: list[Message]
+    response_format: dict[str, Any] | None
+    sampling: Sampling
+    identity: dict[str, Any]
+    must_end: bool
+
+
+def prompt_for_turn(turn_id: int) -> Prompt:
+    related = ("case", "model_version", "endpoint")
+    turns = Turn.objects.select_related(*(f"consultation__{name}" for name in related))
+    return prompt_for(turns.get(pk=turn_id))
+
+
+def prompt_for(turn: Turn) -> Prompt:
+    """For a streaming agent turn."""
+    consultation = turn.consultation
+    codec = by_name(consultation.model_version.codec)
+    sampling = Sampling(max_tokens=settings.POLICY_MAX_TOKENS)
+    inquiry, exchanges = told(consultation, codec, before=turn.number)
+    return Prompt(
+        endpoint=consultation.endpoint,
+        codec=codec,
+        messages=codec.messages(inquiry, exchanges, force_final=turn.forced),
+        response_format=codec.response_format(force_final=turn.forced),
+        sampling=sampling,
+        identity=identity(consultation, codec, sampling),
+        must_end=turn.forced,
+    )
+
+
+def api_key(endpoint: Endpoint) -> str | None:
+    return os.environ.get(endpoint.api_key_variable) if endpoint.api_key_variable else None
+
+
+def identity(consultation: Consultation, codec: Codec, sampling: Sampling) -> dict[str, Any]:
+    version = consultation.model_version
+    return PolicyIdentity(
+        version=version.version,
+        base=version.base,
+        adapter=version.adapter or None,
+        prompt=codec.digest,
+        engine=consultation.endpoint.engine,
+        sampling=sampling,
+        probe=version.manifest.get("probe"),
+    ).as_dict()
+
+
+def told(consultation: Consultation, codec: Codec, *, before: int) -> tuple[Inquiry, list[Exchange]]:
+    """The first presentation, and every completed agent turn with what came back.
+
+    The agent's own words are repeated byte for byte, so that each prompt continues the one before it.
+    """
+    said = _said(consultation, before)
+    answers = list(consultation.turns.exclude(role=TurnRole.AGENT).filter(number__lt=before))
+    bounds = [turn.number for turn, _ in said] + [before]
+    exchanges = []
+    for (_, text), (start, end) in zip(said, pairwise(bounds), strict=True):
+        replies = [answer for answer in answers if start < answer.number < end]
+        exchanges.append(Exchange(said=text, reply=_reply(codec, replies)))
+    return _inquiry(consultation, [turn for turn in answers if turn.number < bounds[0]]), exchanges
+
+
+def _said(consultation: Consultation, before: int) -> list[tuple[Turn, str]]:
+    turns = consultation.turns.filter(role=TurnRole.AGENT, status=TurnStatus.COMPLETE, number__lt=before)
+    texts = dict(ModelOutput.objects.filter(turn__in=turns, complete=True).values_list("turn_id", "text"))
+    return [(turn, texts[turn.pk]) for turn in turns.order_by("number")]
+
+
+def _inquiry(consultation: Consultation, early: list[Turn]) -> Inquiry:
+    """Facts entered with the case, and what was written before the agent first answered, belong to the history."""
+    inquiry = case_record(consultation.case).inquiry()
+    entered = [f"{fact.name}: {fact.text}" for fact in consultation.case.findings.filter(consultation=None)]
+    lines = [*entered, *(turn.text for turn in early)]
+    if lines:
+        inquiry.history["note"] = "\n".join(lines)
+    return inquiry
+
+
+def _reply(codec: Codec, turns: list[Turn]) -> str:
+    return codec.reply(list(_observations(turns)), note="\n".join(turn.text for turn in turns if not turn.source))
+
+
+def _observations(turns: list[Turn]) -> Iterator[Observation]:
+    for turn in turns:
+        if turn.source:
+            yield Observation(turn.text, Source(turn.source), request=turn.request, matched=turn.matched or None)
