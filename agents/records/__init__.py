@@ -24,7 +24,7 @@ def read(format_name: str, path: Path) -> Iterator[Parsed]:
     if not path.exists():
         raise UnreadableFile(f"There is no file {path}.")
     module = import_module(f"agents.records.{format_name}")
-    if hasattr(module, "read"):
+    if not hasattr(module, "parse"):
         yield from module.read(path)
         return
     if not path.is_file():
