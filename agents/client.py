@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -199,7 +199,7 @@ class PolicyClient:
             self._loop = loop
         return self._http
 
-    async def _events(self, body: bytes) -> AsyncIterator[Delta]:
+    async def _events(self, body: bytes) -> AsyncGenerator[Delta, None]:
         reader = EventReader()
         async with self._response(body) as (response, watch):
             content = response.content

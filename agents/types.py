@@ -212,8 +212,8 @@ class Episode:
 
     @property
     def agent_turns(self) -> int:
-        """The metric `turns`: agent actions, true in every exit path."""
-        return sum(turn.role == "agent" for turn in self.turns)
+        """The metric `turns`: agent actions, true in every exit path; a malformed answer is no action."""
+        return sum(turn.role == "agent" and turn.action is not None for turn in self.turns)
 
     def as_dict(self) -> dict[str, Any]:
         return {

@@ -118,7 +118,8 @@ def _lines(text: str) -> Iterator[tuple[str | None, str]]:
         if found and found[0] == "stop":
             # Checkpoints sometimes go on in the same line.
             yield "stop", ""
-            found, line = _label(found[1].strip()), found[1]
+            line = found[1].strip()
+            found = _label(line)
         if found or line.strip():
             yield found or (None, line)
 

@@ -49,7 +49,7 @@ def _case(row: dict[str, Any]) -> CaseRecord:
     age, gender = age_years(who), sex(who)
     tests, signs = (_section(osce, key) for key in ("Test_Results", "Physical_Examination_Findings"))
     results = [*_signs(signs, age, gender), *_tests(tests, age, gender)]
-    symptoms = actor.get("Symptoms") if isinstance(actor.get("Symptoms"), dict) else {}
+    symptoms = _mapping(actor.get("Symptoms"))
     history = {"hpi": _hpi(need(actor, "History"), symptoms)}
     history |= {
         key: " ".join(filter(None, (clean(actor.get(name)) for name in names))) for key, names in _HISTORY.items()
@@ -65,6 +65,10 @@ def _case(row: dict[str, Any]) -> CaseRecord:
         answer=need(osce, "Correct_Diagnosis"),
         extra={"description": who},
     )
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _section(osce: dict[str, Any], key: str) -> dict[str, Any]:

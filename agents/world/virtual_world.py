@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from agents.types import CaseRecord, Observation
 from agents.world.oracle import Belief, Evidence
-from agents.world.virtual import Reply, open_case
+from agents.world.virtual import BACKEND, Reply, open_case
 
 
 class VirtualWorld:
@@ -17,6 +19,11 @@ class VirtualWorld:
     @property
     def record(self) -> CaseRecord:
         return self.case.record()
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What an Episode names as its world."""
+        return {"backend": BACKEND, "version": self.case.patient.model.known.version, "seed": self.case.patient.seed}
 
     async def examine(self, request: str) -> list[Observation]:
         """One observation per examination found in the request; "not available" if none is."""

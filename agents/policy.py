@@ -1,0 +1,46 @@
+"""A policy: a model behind a client, the codec it speaks, how it samples, and who it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agents.client import Completion, PolicyClient
+from agents.codecs import Codec
+from agents.types import Action, Exchange, Inquiry, PolicyIdentity, Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What speaks. `identity.prompt` must be the codec's digest: ValueError, since a wrong identity is silent."""
+
+    client: PolicyClient
+    codec: Codec
+    sampling: Sampling
+    identity: PolicyIdentity
+
+    def __post_init__(self) -> None:
+        if self.identity.prompt != self.codec.digest or self.identity.sampling != self.sampling:
+            raise ValueError("the identity names another prompt or other sampling than the policy uses")
+
+    async def say(
+        self,
+        inquiry: Inquiry,
+        exchanges: Sequence[Exchange],
+        *,
+        force_final: bool = False,
+        priority: int = 0,
+        tokens: bool = False,
+    ) -> Completion:
+        """The raw text of the next turn; raises PolicyError."""
+        return await self.client.complete(
+            self.codec.messages(inquiry, exchanges, force_final=force_final),
+            sampling=self.sampling,
+            response_format=self.codec.response_format(force_final=force_final),
+            priority=priority,
+            tokens=tokens,
+        )
+
+    def parse(self, text: str) -> Action:
+        """The action of a raw text, or MalformedAction."""
+        return self.codec.parse(text)
