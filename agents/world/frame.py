@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -45,6 +45,7 @@ class Frame:
     crowd: Array  # (F,): P(finding) in patients with this complaint
     joint: Array  # (K, D, GRADES, C, L): P(comorbidity, level | D, severity)
     bit: dict[int, Array] = field(default_factory=dict)  # P(C | D), (D, C)
+    whole: tuple[Frame, NDArray[np.int_]] | None = None  # the frame this is a part of, and which of its rows
     _results: dict[str, Array] = field(default_factory=dict)
     _means: dict[str, tuple[Array, Array]] = field(default_factory=dict)
 
@@ -84,14 +85,33 @@ class Frame:
 
     @cached_property
     def _crowd_levels(self) -> Array:
+        if self.whole:
+            return self.whole[0]._crowd_levels[:, self.whole[1]]
         return np.einsum("d,ds,kdscl->kdl", self.prior, self.severity, self.joint)
 
     def results(self, exam: str) -> Array:
         """P(result | D, S), (R, D, S)."""
+        if self.whole:
+            return self.whole[0].results(exam)[:, self.whole[1]]
         if exam not in self._results:
             p = self.model.results(exam)[:, self.rows]
             self._results[exam] = kinds(blur(p, p @ self.prior))
         return self._results[exam]
+
+    def part(self, keep: NDArray[np.int_]) -> Frame:
+        """The frame of some of its conditions; what other patients are like stays that of the whole."""
+        return replace(
+            self,
+            rows=self.rows[keep],
+            prior=self.prior[keep],
+            severity=self.severity[keep],
+            findings=self.findings[:, keep],
+            joint=self.joint[:, keep],
+            bit={k: table[keep] for k, table in self.bit.items()},
+            whole=(self, keep),
+            _results={},
+            _means={},
+        )
 
     def told_comorbidity(self, finding: int) -> Array:
         """P(told yes | kind of presentation, C), (KINDS, 2), misleading channel included."""
@@ -139,7 +159,7 @@ def _weight(using: Model, n: int, group: str | None) -> float:
 
 def group_total(using: Model, group: str) -> float:
     """The sum of the authored weights of a complaint."""
-    total = sum(condition.groups.get(group, 0.0) for condition in using.conditions)
+    total = using.totals.get(group, 0.0)
     if total <= 0:
         raise UnknownPresentation(f"unknown complaint {group!r}")
     return total

@@ -26,11 +26,11 @@ LEVELS = 5
 KINDS = 2
 STATES = KINDS * GRADES
 """State n is severity n % GRADES of a typical (n < GRADES) or an atypical presentation."""
-ATYPICAL = 0.17
+ATYPICAL = 0.2
 """Share of atypical presentations."""
-MISLEADING = np.array([0.02, 0.75])
+MISLEADING = np.array([0.02, 0.6])
 """Share of told or seen findings that are another patient's, typical and atypical: 14 % on the whole."""
-INCIDENTAL = np.array([0.03, 0.9])
+INCIDENTAL = np.array([0.04, 0.98])
 """The same of measured values: the tails of real tests are heavy, and heavy together."""
 BLURRED = 1.0
 """How far the categorical results of an atypical presentation move towards those of others, at most."""
@@ -49,6 +49,7 @@ class Model:
         self.index = {condition.id: n for n, condition in enumerate(self.conditions)}
         self.findings = tuple(known.findings.values())
         self.finding_index = {finding.id: n for n, finding in enumerate(self.findings)}
+        self.totals = {g: sum(c.groups.get(g, 0.0) for c in self.conditions) for g in known.groups}
         self.severity = np.array([c.severity for c in self.conditions])  # (D, S)
         self.listed = self._listed()  # (F, D), nan where the condition does not name the finding
         self.graded = self._graded()  # (F, D, S)
@@ -160,12 +161,13 @@ def kinds(table: Array) -> Array:
 def blur(p: Array, crowd: Array) -> Array:
     """Results of a typical and an atypical presentation, (R, D, KINDS), from p (R, D) and others' results (R,).
 
-    The atypical move towards the others as far as the typical can make up for it: their mixture is p.
+    An atypical presentation shows each result as often as others do, or as often as the authored rate allows
+    (it cannot have more of a result than there is); what remains goes where there is room. The mixture is p.
     """
-    away = crowd[:, None] - p
-    room = np.where(away > 1e-12, p * (1 / ATYPICAL - 1) / np.maximum(away, 1e-12), np.inf)
-    far = np.minimum(BLURRED, room.min(axis=0))
-    atypical = p + far * away
+    most = p / ATYPICAL
+    atypical = np.minimum((1 - BLURRED) * p + BLURRED * crowd[:, None], most)
+    room = most - atypical
+    atypical = atypical + room * (1 - atypical.sum(axis=0)) / np.maximum(room.sum(axis=0), 1e-12)
     typical = (p - ATYPICAL * atypical) / (1 - ATYPICAL)
     return np.clip(np.stack([typical, atypical], axis=-1), 0.0, 1.0)
 

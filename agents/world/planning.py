@@ -20,6 +20,8 @@ from agents.world.outcomes import Outcomes, Parts, latent_state
 
 Array = NDArray[np.float64]
 DRAWS = 64
+LEAST = 0.001
+"""Conditions less probable than this are left out of planning (never out of the posterior)."""
 MISSED = 0.5
 """Utility lost when a can't-miss condition is named as something else; authors' choice."""
 
@@ -91,6 +93,7 @@ class Planner:
 
     def candidates(self, belief: Belief, exams: Iterable[str] | None = None, *, ask: bool = True) -> list[Candidate]:
         """Every step that could still tell something, best net gain first."""
+        belief = belief.narrowed(LEAST)
         found = self._questions(belief) if ask else []
         for exam in exams if exams is not None else orderable(belief):
             candidate = self.examination(belief, exam)
@@ -100,6 +103,7 @@ class Planner:
 
     def examination(self, belief: Belief, exam: str) -> Candidate | None:
         """What one examination promises; None if all of it is known or impossible. Raises KeyError."""
+        belief = belief.narrowed(LEAST)
         parts = Parts(belief, exam)
         if not parts.any:
             return None
