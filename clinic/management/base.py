@@ -38,7 +38,7 @@ class Command(BaseCommand):
         if not self.is_good(result):
             raise SystemExit(1)
 
-    def run(self, **options: Any) -> dict[str, Any]:
+    def run(self, *args: Any, **options: Any) -> dict[str, Any]:
         raise NotImplementedError
 
     def tell(self, result: dict[str, Any]) -> None:

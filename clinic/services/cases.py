@@ -88,6 +88,8 @@ def import_parsed(
         report.read += 1
         if isinstance(found, Rejection):
             report.reject(found.record, found.reason)
+        elif not found.id.strip():
+            report.reject(f"record {report.read}", "it has no id")
         elif found.id in seen:
             report.reject(found.id, "the same id occurs earlier in this file")
         else:

@@ -69,8 +69,8 @@ def make_case(kind: str = CaseKind.VIRTUAL, *, site: Site | None = None, **field
     """A 54-year-old with cough and fever; a patient case gets its patient."""
     site = site or default_site()
     number = next(_numbers)
-    if kind == CaseKind.PATIENT:
-        fields.setdefault("patient", make_patient(site=site))
+    if kind == CaseKind.PATIENT and "patient" not in fields:
+        fields["patient"] = make_patient(site=site)
     defaults: dict[str, Any] = {
         "key": f"test:case-{number}",
         "origin": "test",

@@ -1,0 +1,32 @@
+"""`manage import_cases FORMAT PATH`: published cases from a file, as often as you like."""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from agents.records import FORMATS
+from clinic.management import base
+from clinic.services import cases, sites
+
+
+class Command(base.Command):
+    help = "Import published cases; a second time changes nothing. Rejected records are listed with their reasons."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("format", metavar="FORMAT", help=", ".join(FORMATS))
+        parser.add_argument("path", metavar="PATH", type=Path)
+        parser.add_argument("--site", help="the site's short name, where there is more than one")
+
+    def run(self, *, format: str, path: Path, site: str | None, **options: Any) -> dict[str, Any]:
+        at = sites.find(slug=site)
+        return cases.import_records(format=format, path=path, site=at, by=None).as_dict()
+
+    def tell(self, result: dict[str, Any]) -> None:
+        for rejection in result["rejected"]:
+            self.stdout.write(f"rejected {rejection['record']}: {rejection['reason']}")
+        self.stdout.write(
+            f"{result['read']} read: {result['accepted']} accepted, {result['updated']} updated, "
+            f"{result['unchanged']} unchanged, {len(result['rejected'])} rejected."
+        )
