@@ -1,0 +1,153 @@
+"""What people may type, checked before a service sees it."""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+
+from agents.types import Value
+from clinic.models import CaseKind, Role
+
+SECTIONS = ("hpi", "past", "drugs", "allergies", "family", "social", "review")
+
+
+class CaseForm(forms.Form):
+    """The inquiry: what is known before the first question."""
+
+    kind = forms.ChoiceField(
+        label="This case is",
+        choices=[(CaseKind.VIRTUAL, "Virtual: invented, for practice"), (CaseKind.PATIENT, "A real patient")],
+        widget=forms.RadioSelect,
+        initial=CaseKind.VIRTUAL,
+    )
+    identifier = forms.CharField(
+        label="Patient’s number at this site", max_length=64, required=False, help_text="Only for a real patient."
+    )
+    age_years = forms.FloatField(label="Age in years", min_value=0, max_value=125, required=False)
+    sex = forms.ChoiceField(
+        choices=[("female", "Female"), ("male", "Male"), ("other", "Other"), ("unknown", "Unknown")], initial="unknown"
+    )
+    complaint = forms.CharField(
+        label="Complaint",
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="In a sentence or two: what, where, since when.",
+    )
+    hpi = forms.CharField(label="History of present illness", required=False, widget=forms.Textarea)
+    past = forms.CharField(label="Past history", required=False, widget=forms.Textarea(attrs={"rows": 2}))
+    drugs = forms.CharField(label="Medication", required=False, widget=forms.Textarea(attrs={"rows": 2}))
+    allergies = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}))
+    family = forms.CharField(label="Family history", required=False, widget=forms.Textarea(attrs={"rows": 2}))
+    social = forms.CharField(label="Social history", required=False, widget=forms.Textarea(attrs={"rows": 2}))
+    review = forms.CharField(
+        label="Vital signs and review of systems", required=False, widget=forms.Textarea(attrs={"rows": 2})
+    )
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if data.get("kind") == CaseKind.PATIENT and not data.get("identifier", "").strip():
+            self.add_error("identifier", "A real patient’s case needs the patient’s number at this site.")
+        return data
+
+    def history(self) -> dict[str, str]:
+        return {name: text for name in SECTIONS if (text := self.cleaned_data[name].strip())}
+
+
+class ResultForm(forms.Form):
+    """A result in hand: a report, a number with its unit and reference range, or both."""
+
+    examination = forms.CharField(max_length=200)
+    text = forms.CharField(max_length=8000, required=False, widget=forms.Textarea)
+    value = forms.FloatField(required=False)
+    unit = forms.CharField(max_length=30, required=False)
+    low = forms.FloatField(required=False)
+    high = forms.FloatField(required=False)
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if data.get("value") is None and not data.get("text", "").strip() and not self.errors:
+            raise forms.ValidationError("Enter a value or what the report says.")
+        return data
+
+    def facts(self) -> dict[str, Any]:
+        """Keyword arguments of `consultations.enter_result`."""
+        data = self.cleaned_data
+        values = [] if data["value"] is None else [self._value()]
+        text = data["text"].strip() or f"{data['examination']} {data['value']:g} {data['unit']}".strip()
+        return {"examination": data["examination"], "text": text, "values": values}
+
+    def _value(self) -> Value:
+        data = self.cleaned_data
+        return Value(
+            code="",
+            value=data["value"],
+            unit=data["unit"],
+            flag=flag_of(data["value"], data["low"], data["high"]),
+            name=data["examination"],
+            low=data["low"],
+            high=data["high"],
+        )
+
+
+def flag_of(value: float, low: float | None, high: float | None) -> str:
+    if low is not None and value < low:
+        return "L"
+    return "H" if high is not None and value > high else ""
+
+
+class InviteForm(forms.Form):
+    email = forms.EmailField(label="E-mail address")
+    role = forms.ChoiceField(choices=Role.choices, initial=Role.CLINICIAN)
+
+
+class JoinForm(forms.Form):
+    """An invited person's account."""
+
+    first_name = forms.CharField(
+        label="First name", max_length=150, widget=forms.TextInput(attrs={"autocomplete": "given-name"})
+    )
+    last_name = forms.CharField(
+        label="Last name", max_length=150, widget=forms.TextInput(attrs={"autocomplete": "family-name"})
+    )
+    username = forms.CharField(
+        label="User name", max_length=150, widget=forms.TextInput(attrs={"autocomplete": "username"})
+    )
+    password = forms.CharField(
+        label="Password",
+        help_text="At least 12 characters. A few unrelated words are good.",
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        strip=False,
+    )
+    again = forms.CharField(
+        label="Password, again", widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}), strip=False
+    )
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if data.get("password") != data.get("again"):
+            self.add_error("again", "The two passwords differ.")
+        return data
+
+
+class PreferencesForm(forms.Form):
+    theme = forms.ChoiceField(choices=[("auto", "As the device"), ("light", "Light"), ("dark", "Dark")])
+    time_zone = forms.ChoiceField(required=False, label="Time zone")
+    whole = forms.BooleanField(
+        required=False,
+        label="Show an answer only when it is complete",
+        help_text="Instead of its words as they come. Calmer, and quieter with a screen reader.",
+    )
+    keys = forms.BooleanField(
+        required=False,
+        label="Single-key shortcuts in the consultation room",
+        help_text="j, k, o, r, d, /, ? and the full stop. Turn them off if they clash with speech input.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        zones = [
+            (zone, zone.replace("_", " ")) for zone in sorted(available_timezones()) if "/" in zone or zone == "UTC"
+        ]
+        self.fields["time_zone"].choices = [("", "As the site"), *zones]  # type: ignore[attr-defined]

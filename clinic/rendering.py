@@ -1,0 +1,82 @@
+"""A turn as HTML, the same for page, socket and replay: escaped by the template, sanitised once more at the end."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import nh3
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString, mark_safe
+
+from agents.examinations import find, match
+from agents.knowledge.catalogue import Examination
+from clinic.models import Turn, TurnRole
+from clinic.services.errors import SENTENCES
+
+TAGS = set(
+    "article header div p h3 span b i ul li dl dt dd details summary table tbody tr th td svg rect circle path".split()  # noqa: SIM905
+)
+ATTRIBUTES = {
+    "*": {"class", "id", "hidden"},
+    "article": {"data-turn", "data-attempt", "tabindex", "aria-label", "aria-busy"},
+    "p": {"data-field"},
+    "h3": {"data-field"},
+    "span": {"data-field"},
+    "b": {"data-field"},
+    "th": {"scope"},
+    "svg": {"viewBox", "preserveAspectRatio", "aria-hidden"},
+    "rect": {"x", "y", "width", "height"},
+    "circle": {"cx", "cy", "r"},
+    "path": {"d"},
+}
+VERBS = {"ask": "Ask", "examine": "Examine", "diagnose": "Diagnose", "defer": "Defer"}
+
+
+def turn_html(turn: Turn) -> SafeString:
+    """The whole `#turn-N` element. Holds no form and nothing that differs between the people who see it."""
+    html = render_to_string("clinic/turn.html", turn_context(turn))
+    # Autoescape is the first line; this one holds even where a template forgets it.
+    return mark_safe(nh3.clean(html, tags=TAGS, attributes=ATTRIBUTES, url_schemes=set(), link_rel=None))  # noqa: S308
+
+
+def turn_context(turn: Turn) -> dict[str, Any]:
+    action = turn.action or {}
+    kind = str(action.get("action", ""))
+    return {
+        "turn": turn,
+        "action": action,
+        "kind": kind,
+        "verb": VERBS.get(kind, ""),
+        "final": kind in ("diagnose", "defer"),
+        "leading": leading(action),
+        "estimate": estimate(str(action.get("target", ""))) if kind == "examine" else None,
+        "results": results(turn),
+        "sentence": SENTENCES.get(turn.error_code or "internal", SENTENCES["internal"]),
+        "classes": " ".join(filter(None, [turn.role, turn.status, turn.source, kind, "final" if _final(kind) else ""])),
+    }
+
+
+def _final(kind: str) -> bool:
+    return kind in ("diagnose", "defer")
+
+
+def leading(action: dict[str, Any]) -> list[dict[str, Any]]:
+    """The three hypotheses that stood first at this turn."""
+    ranked = sorted(action.get("differential") or [], key=lambda entry: -(entry.get("probability") or 0))
+    return ranked[:3]
+
+
+def results(turn: Turn) -> list[dict[str, Any]]:
+    """The measured or simulated numbers that an environment's turn brought."""
+    if turn.role != TurnRole.ENVIRONMENT or turn.pk is None:
+        return []
+    rows = [*turn.findings.all(), *turn.simulated_results.all()]
+    return [value for row in rows for value in row.values]
+
+
+@lru_cache(maxsize=512)
+def estimate(target: str) -> Examination | None:
+    """The catalogue's entry of a recommended examination, where it knows it."""
+    found = match(target)
+    return find(found[0].exam) if found else None

@@ -1,0 +1,90 @@
+"""Cases: the list, one case, a new one."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+
+from clinic.context import served
+from clinic.forms import CaseForm
+from clinic.models import Case, CaseKind, Consultation, ConsultationStatus
+from clinic.services import cases
+from clinic.services.errors import Refused
+from clinic.views.access import SignedIn
+from clinic.views.paging import page_of
+
+
+def case_list(request: SignedIn) -> HttpResponse:
+    words, kind = request.GET.get("q", "").strip()[:200], request.GET.get("kind", "")
+    mine = Consultation.objects.visible_to(request.user).filter(case=OuterRef("pk")).order_by()
+    rows = (
+        Case.objects.visible_to(request.user)
+        .defer("sheet", "answer", "history", "extra")
+        .annotate(
+            held=Coalesce(Subquery(mine.values("case").annotate(n=Count("pk")).values("n")), 0),
+            latest=Subquery(mine.order_by("-created_at").values("status")[:1]),
+            latest_id=Subquery(mine.order_by("-created_at").values("pk")[:1]),
+        )
+    )
+    for word in words.split():
+        rows = rows.filter(Q(title__icontains=word) | Q(complaint__icontains=word) | Q(key__icontains=word))
+    if kind in CaseKind.values:
+        rows = rows.filter(kind=kind)
+    page = page_of(rows, request)
+    template = "clinic/case_list.html#rows" if request.htmx else "clinic/case_list.html"
+    return render(request, template, {"page": page, "q": words, "kind": kind, "kinds": CaseKind.choices})
+
+
+def case_detail(request: SignedIn, case_id: UUID) -> HttpResponse:
+    case = visible_case(request, case_id)
+    held = list(
+        Consultation.objects.visible_to(request.user)
+        .filter(case=case)
+        .select_related("clinician", "model_version")[:50]
+    )
+    revealed = any(c.status == ConsultationStatus.CLOSED and c.clinician_id == request.user.pk for c in held)
+    findings = case.findings.filter(consultation=None)
+    return render(
+        request,
+        "clinic/case_detail.html",
+        {"case": case, "consultations": held, "findings": findings, "answer": case.answer if revealed else ""},
+    )
+
+
+def visible_case(request: SignedIn, case_id: UUID | str) -> Case:
+    try:
+        case = Case.objects.visible_to(request.user).filter(pk=UUID(str(case_id))).first()
+    except ValueError:
+        case = None
+    if case is None:
+        raise Http404("There is no such case, or it is not open to you.")
+    return case
+
+
+def case_new(request: SignedIn) -> HttpResponse:
+    form = CaseForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        data = form.cleaned_data
+        try:
+            case = cases.create(
+                by=request.user,
+                kind=data["kind"],
+                complaint=data["complaint"],
+                age_years=data["age_years"],
+                sex=data["sex"],
+                history=form.history(),
+                identifier=data["identifier"],
+            )
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            return redirect("case_detail", case.pk)
+    version = served().version
+    site = request.user.site
+    patients = bool(version and version.may_see_patients and site and site.accepts_patient_cases)
+    status = 422 if form.is_bound and form.errors else 200
+    return render(request, "clinic/case_new.html", {"form": form, "patients_accepted": patients}, status=status)
