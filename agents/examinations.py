@@ -167,7 +167,7 @@ class _Matcher:
 
     def _typo(self, tokens: list[str]) -> list[ExamMatch]:
         words = [token for token in tokens if token not in _FILLERS]
-        for said in {" ".join(tokens), " ".join(words)}:
+        for said in dict.fromkeys((" ".join(tokens), " ".join(words))):  # in this order, whatever the hash seed
             if len(said) <= SHORT:
                 continue
             cutoff = TYPO_CUTOFF if len(said) > 5 else TYPO_CUTOFF - 4
