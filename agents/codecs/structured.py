@@ -126,7 +126,8 @@ def _writable(text: str, field: str) -> str:
     words = re.sub(r"^[^A-Za-z0-9]+", "", words)
     if len(words) > limit:
         cut = words.rfind(" ", 1, limit + 1)
-        words = words[: cut if cut > limit // 2 else limit].rstrip(" ,;")
+        words = words[: cut if cut > limit // 2 else limit]
+    words = words.rstrip(" ,;")
     if len(words) < 2:
         raise ValueError(f"the wire form needs a {field}")
     return words
@@ -156,7 +157,10 @@ class _Reader:
             return json.loads(self.text, object_pairs_hook=self._distinct, parse_constant=self._no_constant)
         except json.JSONDecodeError as error:
             self._fail(f"not one JSON object ({error.msg.lower()} at character {error.pos})")
+        except MalformedAction:
+            raise
         except (RecursionError, ValueError):
+            # ValueError: a number of more digits than Python reads.
             self._fail("not one JSON object of this shape")
 
     def _distinct(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -181,7 +185,7 @@ class _Reader:
     def _string(self, value: Any, what: str, *, empty: bool = False) -> str:
         if not isinstance(value, str) or len(value) > READER_CHARS:
             self._fail(f"{what} must be a text of at most {READER_CHARS} characters")
-        value = _UNSTORABLE.sub(" ", value).strip()
+        value = _UNSTORABLE.sub(" ", value).strip().rstrip(" ,;")
         if not value and not empty:
             self._fail(f"{what} is empty")
         return value
