@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
@@ -155,7 +154,7 @@ def _replace_with(dump: Path) -> None:
 
 def _postgres(program: str, *arguments: str, connect: bool = True) -> None:
     """Run one of PostgreSQL's own programs on the database of the settings; its last line is the reason it failed."""
-    database = settings.DATABASES["default"] | {"NAME": connection.settings_dict["NAME"]}
+    database = connection.settings_dict
     options = {"host": "HOST", "port": "PORT", "username": "USER", "dbname": "NAME"}
     target = [f"--{option}={database[key]}" for option, key in options.items() if database[key]] if connect else []
     environment = os.environ | {f"PG{name.upper()}": str(value) for name, value in database["OPTIONS"].items()}
