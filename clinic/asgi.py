@@ -11,7 +11,8 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clinic.settings")
 http = get_asgi_application()
 
-from clinic.routing import websocket_urlpatterns  # noqa: E402  (needs the app registry)
+from clinic.consumers import DIRECT_SEND  # noqa: E402  (needs the app registry)
+from clinic.routing import websocket_urlpatterns  # noqa: E402
 from clinic.streaming import host  # noqa: E402
 
 protocols = ProtocolTypeRouter(
@@ -27,7 +28,7 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
         await lifespan(receive, send)
     else:
         host.current()  # for servers that run without lifespan events
-        await protocols(scope, receive, send)
+        await protocols({**scope, DIRECT_SEND: send}, receive, send)
 
 
 async def lifespan(receive: Any, send: Any) -> None:

@@ -12,7 +12,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import InterfaceError, OperationalError
 
 from clinic.models import Consultation, StaleStatus, User
-from clinic.services import consultations
+from clinic.services import consultations, people
 from clinic.services.errors import SENTENCES, Refused
 from clinic.streaming import host as hosts
 from clinic.streaming.follow import Follower
@@ -27,6 +27,8 @@ VERBS: dict[str, tuple[Callable[..., Any], frozenset[str]]] = {
     "retry": (consultations.retry, frozenset()),
 }
 BAD_REQUEST, TRY_AGAIN = 4400, 1013
+DIRECT_SEND = "rounds.direct_send"
+"""In the scope: the server's own send. The session middleware's looks at the session with every token it passes."""
 
 
 class ConsultationConsumer(AsyncWebsocketConsumer):
@@ -39,6 +41,7 @@ class ConsultationConsumer(AsyncWebsocketConsumer):
         # Accepted even if it is refused: a browser only sees the close code of an accepted socket.
         await self.accept()
         self.host = hosts.current()
+        self.direct_send = self.scope[DIRECT_SEND]
         self.follower: Follower | None = None
         self.following: asyncio.Task[None] | None = None
         self.user: User = self.scope["user"]
@@ -93,7 +96,7 @@ class ConsultationConsumer(AsyncWebsocketConsumer):
         await self._send_frame(orjson.dumps(event))
 
     async def _send_frame(self, frame: bytes) -> None:
-        await self.base_send({"type": "websocket.send", "text": frame.decode()})
+        await self.direct_send({"type": "websocket.send", "text": frame.decode()})
 
     async def disconnect(self, code: int) -> None:
         if self.following:
@@ -112,6 +115,8 @@ def parse(text: str | None) -> dict[str, Any] | None:
 
 
 def is_visible(consultation: UUID, user: User) -> bool:
+    if people.lacks_second_factor(user):
+        return False
     return Consultation.objects.visible_to(user).filter(pk=consultation).exists()
 
 

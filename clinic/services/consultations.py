@@ -132,8 +132,13 @@ def close(*, consultation: Consultation, by: User, diagnosis: str, note: str = "
     if not diagnosis.strip():
         raise Refused(SENTENCES["needs_text"])
     with _steering(consultation, by) as (current, outbox):
-        facts = {"diagnosis": diagnosis.strip(), "closing_note": note.strip(), "closed_at": timezone.now()}
-        current.move_to(ConsultationStatus.CLOSED, by=by, **facts)
+        current.move_to(
+            ConsultationStatus.CLOSED,
+            by=by,
+            diagnosis=diagnosis.strip(),
+            closing_note=note.strip(),
+            closed_at=timezone.now(),
+        )
         outbox.add(EventType.STATE, {"state": "closed"}, turn=agent_turns.next_number(current) - 1)
         _publish(current, outbox)
         _audit(current, by, "closed")

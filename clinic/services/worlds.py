@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any, Protocol, TypeVar
 
-
 from agents.types import Observation, Source
+from agents.world.record import RecordWorld
 from agents.world.virtual_world import VirtualWorld
 from clinic.models import Case, CaseKind, Finding, FindingSource, SimulatedResult, Turn
 from clinic.services.records import case_record
@@ -31,8 +31,6 @@ def world_for(case: Case) -> World:
         raise ValueError("a real patient's case is answered by its clinician, never by a world")
     if case.key.startswith(VIRTUAL_KEY):
         return VirtualWorld(case.key)
-    from agents.world.record import RecordWorld
-
     source = Source.RECORDED if case.kind == CaseKind.RECORD else Source.SIMULATED
     return RecordWorld(case_record(case), source=source, version=case.content_hash[:12])
 

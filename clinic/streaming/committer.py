@@ -16,7 +16,7 @@ import orjson
 import psycopg
 
 from clinic.streaming.database import PATIENCE, PAUSE, Line
-from clinic.streaming.stream import EARLY, Stream
+from clinic.streaming.stream import Stream
 
 log = logging.getLogger(__name__)
 PERIOD = 0.1
@@ -80,9 +80,9 @@ class Committer:
     def remove(self, stream: Stream) -> None:
         self._streams.pop(stream.lease.turn_id, None)
 
-    def hurry(self, stream: Stream) -> None:
-        if stream.pieces >= EARLY:
-            self._wanted.set()
+    def hurry(self) -> None:
+        """Do not wait for the next tenth of a second."""
+        self._wanted.set()
 
     async def run(self) -> None:
         """Until cancelled."""

@@ -123,7 +123,7 @@ class Host:
         """Look for expired leases now, not at the next tick."""
         self._soon(self._look.set)
 
-    def _soon(self, call: Callable[[], None]) -> None:
+    def _soon(self, call: Callable[[], object]) -> None:
         self._loop.call_soon_threadsafe(call)
 
     # --- in the event loop -------------------------------------------------------------------------------------

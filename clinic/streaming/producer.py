@@ -23,7 +23,7 @@ from clinic.services.prompts import Prompt, prompt_for_turn
 from clinic.streaming.committer import Committer
 from clinic.streaming.database import Threads
 from clinic.streaming.hub import Hub
-from clinic.streaming.stream import Stream
+from clinic.streaming.stream import EARLY, Stream
 
 log = logging.getLogger(__name__)
 R = TypeVar("R")
@@ -146,7 +146,7 @@ class Producer:
         return action
 
     async def _relay(self, prompt: Prompt, messages: list[Message], parser: StreamParser, clock: Clock) -> None:
-        stream, hurry = self._enter(), self._parts.committer.hurry
+        stream, committer = self._enter(), self._parts.committer
         answer = self._parts.client(prompt.endpoint).stream(
             messages, sampling=prompt.sampling, response_format=prompt.response_format, priority=INTERACTIVE
         )
@@ -157,7 +157,8 @@ class Producer:
                     stream.hear(delta.text)
                     for piece in parser.feed(delta.text):
                         stream.say(piece.field, piece.text)
-                    hurry(stream)
+                    if stream.pieces >= EARLY:
+                        committer.hurry()
 
     async def _guarded(self, work: Awaitable[R]) -> R:
         """Await `work`, turning our own interruption into its reason; the process's end stays a cancellation."""

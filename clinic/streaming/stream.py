@@ -21,7 +21,7 @@ class Batch:
     """Text of one field that will be one event; open while text is still added to it."""
 
     seq: int
-    field: str
+    name: str
     at: int
     texts: list[str] = field(default_factory=list)
 
@@ -64,7 +64,7 @@ class Stream:
         at = self._offsets.get(name, 0)
         self._offsets[name] = at + len(text)
         batch = self._open
-        if batch is None or batch.field != name:
+        if batch is None or batch.name != name:
             batch = self._open = Batch(self.next_seq, name, at)
             self.next_seq += 1
             self._batches.append(batch)
@@ -81,7 +81,7 @@ class Stream:
     def unstored(self) -> list[tuple[int, bytes]]:
         """What a socket that joins now would find neither in the database nor among later pieces."""
         return [
-            (batch.seq, self._frame(batch.seq, batch.field, batch.at, "".join(batch.texts))) for batch in self._batches
+            (batch.seq, self._frame(batch.seq, batch.name, batch.at, "".join(batch.texts))) for batch in self._batches
         ]
 
     def begin_commit(self) -> tuple[dict[str, Any], int, int]:
@@ -109,5 +109,5 @@ class Stream:
 
 
 def _row(batch: Batch) -> dict[str, Any]:
-    data = {"field": batch.field, "text": "".join(batch.texts), "at": batch.at}
+    data = {"field": batch.name, "text": "".join(batch.texts), "at": batch.at}
     return {"seq": batch.seq, "type": TOKEN, "data": data}

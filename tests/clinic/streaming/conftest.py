@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
+from django.conf import settings
 from django.test import Client
 
 from clinic.models import Consultation, Event, User
@@ -53,7 +54,9 @@ class Socket:
         await self.communicator.send_to(text_data=orjson.dumps(message).decode())
 
     async def next(self, seconds: float = 5.0) -> dict[str, Any]:
-        event = orjson.loads(await self.communicator.receive_from(timeout=seconds))
+        message = await self.communicator.receive_output(seconds)
+        assert message["type"] == "websocket.send", message
+        event = orjson.loads(message["text"])
         self.events.append(event)
         return event
 
@@ -91,7 +94,7 @@ def open_socket() -> Opener:
 
 def signed_in(user: User) -> Client:
     client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(user, backend=settings.AUTHENTICATION_BACKENDS[-1])
     return client
 
 
