@@ -4,10 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from agents.client import Completion, PolicyClient
 from agents.codecs import Codec
 from agents.types import Action, Exchange, Inquiry, PolicyIdentity, Sampling
+
+
+class Speaker(Protocol):
+    """What can play an episode: a Policy, a panel of prompts over one, a rule (training.evaluation.policies)."""
+
+    @property
+    def codec(self) -> Codec: ...
+
+    @property
+    def identity(self) -> PolicyIdentity: ...
+
+    async def say(
+        self,
+        inquiry: Inquiry,
+        exchanges: Sequence[Exchange],
+        *,
+        force_final: bool = False,
+        priority: int = 0,
+        tokens: bool = False,
+    ) -> Completion: ...
+
+    def parse(self, text: str) -> Action: ...
 
 
 @dataclass(frozen=True, slots=True)

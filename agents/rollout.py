@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from agents.client import Completion, PolicyError
 from agents.environment import ConsultationEnv
-from agents.policy import Policy
+from agents.policy import Speaker
 from agents.types import (
     MAX_TURNS,
     Action,
@@ -43,7 +43,7 @@ class Limits:
 
 
 async def run_episode(
-    policy: Policy,
+    policy: Speaker,
     env: ConsultationEnv,
     *,
     limits: Limits | None = None,
@@ -73,7 +73,7 @@ async def run_episode(
 
 
 async def run_episodes(
-    policy: Policy,
+    policy: Speaker,
     envs: Sequence[ConsultationEnv],
     *,
     limits: Limits | None = None,
@@ -98,7 +98,7 @@ class _Play:
 
     def __init__(
         self,
-        policy: Policy,
+        policy: Speaker,
         env: ConsultationEnv,
         limits: Limits,
         episode: Episode,
