@@ -101,7 +101,7 @@ class Stack:
         """Uvicorn on a socket that stays open here, so that a restart refuses nobody."""
         listener.set_inheritable(True)
         arguments = ["-m", "uvicorn", "clinic.asgi:application", "--fd", str(listener.fileno())]
-        arguments += ["--timeout-graceful-shutdown", "3", "--no-access-log", "--lifespan", "off"]
+        arguments += ["--timeout-graceful-shutdown", "3", "--no-access-log"]
         fds = (listener.fileno(),)
         self._add("The web server", lambda: self.python(*arguments, log="web.log", pass_fds=fds))
 
