@@ -107,7 +107,7 @@ def _tests(
         raise Unusable("a result is nested too deeply")
     for key, content in section.items():
         name = title(key)
-        full = _known(name) or (f"{prefix}: {name}" if prefix else name)
+        full = f"{prefix}: {name}" if prefix else _known(name) or name
         if isinstance(content, dict) and _is_container(name, content):
             below = prefix if _CONTAINER.match(name) else full
             yield from _tests(content, age, gender, below, depth + 1)

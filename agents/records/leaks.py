@@ -14,11 +14,14 @@ _LEADING = frozenset(
     spontaneous atypical advanced isolated the a an of left right bilateral unilateral""".split()  # noqa: SIM905
 )
 _WORD = re.compile(r"[a-z0-9]+")
-_PROCEDURE = re.compile(
-    r"^(?:(?:elective|planned|scheduled|routine|postoperative|admitted|admission|referred|presenting|presented|for|a|an|the"
-    r"|follow-up|followup|of|after)\s+)*"
+_DONE = (
     r"(?:\w*(?:ectomy|plasty|otomy|ostomy|scopy)|biopsy|surgery|operation|transplantation|chemotherapy|screening|"
-    r"check-?up|vaccination|caesarean section|cesarean section|delivery)\b\W*$",
+    r"check-?up|vaccination|c(?:ae|e)sarean section|delivery)\b\W*$"
+)
+_ON_THE_WAY = r"admitted|admission|referred|presenting|presented|for|a|an|the|follow-?up|of|after|postoperative"
+_PLANNED = r"elective|planned|scheduled|routine"
+_PROCEDURE = re.compile(
+    rf"^(?:(?:{_ON_THE_WAY})\s+)*(?:(?:{_PLANNED})\s+(?:\w+\s+){{0,3}})?{_DONE}",
     re.I,
 )
 SHORTEST = 4

@@ -50,7 +50,11 @@ class History:
 
     def _section(self, question: str, topics: dict[str, str]) -> str:
         asked = frozenset(words(question))
-        named = [key for key, said in topics.items() if key in self._sections and asked & set(words(said))]
+        named = [
+            key
+            for key, said in topics.items()
+            if key in self._sections and any(_has(asked, word) for word in words(said))
+        ]
         return " ".join(self._sections[key] for key in named)
 
     def _spoken(self, question: str, asked: set[str]) -> str:

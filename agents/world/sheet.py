@@ -21,6 +21,7 @@ _WORDLESS = frozenset(
     """a an the of for to in on with please order get check perform do repeat request obtain test tests testing
     exam examination study studies level levels analysis evaluation assessment physical""".split()  # noqa: SIM905
 )
+_TISSUE = frozenset(("biopsy", "histology", "histopathology", "cytology", "fnac", "aspiration", "pathology"))
 _SENTENCE = re.compile(r"(?<=[.;])\s+(?=\S)|\n")
 
 
@@ -71,6 +72,10 @@ class _Entry:
         self.bag = _bag(result.examination)
         hits = [hit for hit in examinations.match(result.examination) if hit.score >= SURE]
         self.exam = hits[0].exam if len(hits) == 1 else None
+        # "Biopsy: lymph node" is no examination of lymph nodes.
+        self._other = len(hits) == 1 and bool(_TISSUE & (self.bag - _bag(hits[0].text)))
+        if self._other:
+            self.exam = None
 
     @cached_property
     def lines(self) -> list[tuple[str, frozenset[str]]]:
@@ -82,7 +87,7 @@ class _Entry:
 
     def may_contain(self, exam: str) -> bool:
         """A panel around it, or a text that is about no single examination."""
-        return self.exam is None or covers(self.exam, exam)
+        return not self._other and (self.exam is None or covers(self.exam, exam))
 
     def part(self, exam: str) -> Piece | None:
         """The lines about it. A physical examination written as one note is given whole."""
