@@ -135,10 +135,9 @@ class Committer:
         held = dict(await self._line.query(COMMIT, [record]))
         stored = {}
         for turn in held:
-            stream, (written, batches, raw) = dirty[turn], taken[turn]
+            stream, (_, batches, raw) = dirty[turn], taken[turn]
             stream.end_commit(batches, raw)
-            if batches:
-                stored[stream.lease.consultation] = written["events"][-1]["seq"]
+            stored[stream.lease.consultation] = stream.stored_seq
         self._heed(dirty, held)
         await self._on_stored(stored)
 

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from clinic.services.sessions import mark_of
 
-Frame = tuple[int, bytes]
+Frame = tuple[int, bytes, bool]
+"""Number, text for the socket, and whether it is the whole event or a piece of one that is still being written."""
 SIGNED_OUT, NOT_VISIBLE = 4401, 4404
 LIMIT = 512
 """Pieces that may wait for one socket: about ten seconds of one stream."""
@@ -17,7 +18,7 @@ LIMIT = 512
 class Feed:
     """What one socket has not sent yet. One task waits on it; all calls come from the event loop's thread."""
 
-    __slots__ = ("_frames", "_waiter", "behind", "close_code", "session", "stored", "user_id")
+    __slots__ = ("_frames", "_waiter", "behind", "close_code", "session", "stored", "user_id", "void_after")
 
     def __init__(self, *, user_id: int, session: str) -> None:
         self.user_id, self.session = user_id, session
@@ -25,6 +26,8 @@ class Feed:
         """Pieces were dropped: the socket must read the database and attach again."""
         self.stored = 0
         """Events up to here are known to be in the database."""
+        self.void_after: int | None = None
+        """Pieces of later events were sent and never stored: their numbers will be used again."""
         self.close_code: int | None = None
         self._frames: list[Frame] = []
         self._waiter: asyncio.Future[None] | None = None
@@ -92,7 +95,9 @@ class Hub:
         channel.feeds.append(feed)
 
     def leave(self, consultation: UUID, feed: Feed) -> None:
-        channel = self._channels[consultation]
+        channel = self._channels.get(consultation)
+        if channel is None:
+            return
         if feed in channel.feeds:
             channel.feeds.remove(feed)
         if not channel.feeds and channel.unstored is None:
@@ -118,8 +123,11 @@ class Hub:
             for frame in frames:
                 feed.put(frame)
 
-    def resync(self, consultation: UUID) -> None:
-        for feed in self.channel(consultation).feeds:
+    def resync(self, consultation: UUID, stored: int) -> None:
+        """A stream lost its lease: what it showed after event `stored` is void."""
+        channel = self._channels.get(consultation)
+        for feed in channel.feeds if channel else ():
+            feed.void_after = stored
             feed.detach()
 
     def notice(self, consultation: UUID, seq: int) -> None:

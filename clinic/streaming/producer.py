@@ -90,7 +90,8 @@ class Producer:
             await self._end(await self._outcome())
         except LeaseLost:
             log.info("turn %s attempt %s belongs to another producer now", self.lease.turn_id, self.lease.attempt)
-            self._parts.hub.resync(self.lease.consultation)
+            stored = self.stream.stored_seq if self.stream else self.lease.next_seq - 1
+            self._parts.hub.resync(self.lease.consultation, stored)
         finally:
             self._leave()
 
@@ -206,5 +207,5 @@ class Producer:
         self._tell(events)
 
     def _tell(self, events: list[Event]) -> None:
-        frames = [(event.seq, orjson.dumps(event.as_dict())) for event in events]
+        frames = [(event.seq, orjson.dumps(event.as_dict()), True) for event in events]
         self._parts.hub.publish(self.lease.consultation, frames)

@@ -9,7 +9,7 @@ from orjson import dumps
 
 from clinic.models import EventType
 from clinic.services.agent_turns import Lease
-from clinic.streaming.hub import Hub
+from clinic.streaming.hub import Frame, Hub
 
 TOKEN = EventType.TOKEN.value
 EARLY = 32
@@ -32,6 +32,7 @@ class Stream:
     def __init__(self, lease: Lease, hub: Hub) -> None:
         self.lease = lease
         self.next_seq = lease.next_seq
+        self.stored_seq = lease.next_seq - 1
         self.stop_asked = False
         self.lost = False
         self.pieces = 0
@@ -70,7 +71,7 @@ class Stream:
             self._batches.append(batch)
         batch.texts.append(text)
         if self._feeds:
-            frame = (batch.seq, self._frame(batch.seq, name, at, text))
+            frame = (batch.seq, self._frame(batch.seq, name, at, text), False)
             for feed in self._feeds:
                 feed.put(frame)
 
@@ -78,10 +79,11 @@ class Stream:
         # Field names are the codec's own words and need no escaping.
         return b'%b%d,"data":{"field":"%b","at":%d,"text":%b}}' % (self._head, seq, name.encode(), at, dumps(text))
 
-    def unstored(self) -> list[tuple[int, bytes]]:
+    def unstored(self) -> list[Frame]:
         """What a socket that joins now would find neither in the database nor among later pieces."""
         return [
-            (batch.seq, self._frame(batch.seq, batch.name, batch.at, "".join(batch.texts))) for batch in self._batches
+            (batch.seq, self._frame(batch.seq, batch.name, batch.at, "".join(batch.texts)), False)
+            for batch in self._batches
         ]
 
     def begin_commit(self) -> tuple[dict[str, Any], int, int]:
@@ -103,6 +105,8 @@ class Stream:
 
     def end_commit(self, batches: int, raw: int) -> None:
         """That much is in the database. Repeating a commit whose outcome was unknown does no harm."""
+        if batches:
+            self.stored_seq = self._batches[batches - 1].seq
         del self._batches[:batches]
         self._raw_at += sum(map(len, self._raw[:raw]))
         del self._raw[:raw]
