@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 from django.core.management import BaseCommand, CommandError
@@ -22,11 +23,21 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
+            self._handle(options)
+        except BrokenPipeError:
+            # Whoever read our output has seen enough; without this Python complains once more at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            raise SystemExit(1) from None
+
+    def _handle(self, options: dict[str, Any]) -> None:
+        try:
             result = self.run(**options)
         except (Refused, CommandError) as error:
             self._fail(_sentence(error), options)
         except DatabaseError as error:
             self._fail(f"The database refused: {_sentence(error)}", options)
+        except BrokenPipeError:
+            raise
         except OSError as error:
             self._fail(
                 f"{error.strerror or 'Reading or writing failed'}: {error.filename or _sentence(error)}", options

@@ -202,3 +202,20 @@ def test_a_missing_database_is_one_sentence():
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert json.loads(done.stdout)["ok"] is False
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_reader_that_leaves_gets_no_traceback(tmp_path):
+    """`manage export_case … | head -0`: more output than a pipe holds, and nobody reads it."""
+    from django.db import connection
+
+    case = make.make_case(history={"hpi": "long " * 50_000})
+    parts = os.environ["DATABASE_URL"].partition("?")
+    address = f"{parts[0].rpartition('/')[0]}/{connection.settings_dict['NAME']}{parts[1]}{parts[2]}"
+    command = [sys.executable, str(ROOT / "manage.py"), "export_case", "--case", case.key]
+    with subprocess.Popen(
+        command, env=os.environ | {"DATABASE_URL": address}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
+    ) as child:
+        child.stdout.close()
+        assert child.stderr.read() == b""
+    assert child.returncode == 1

@@ -174,9 +174,11 @@ class TestRoles:
 @pytest.mark.django_db(transaction=True)
 def test_two_administrators_who_demote_each_other_leave_one():
     admins = [make.make_user(Role.ADMIN), make.make_user(Role.ADMIN)]
-    refused = []
+    refused, together = [], threading.Barrier(2)
 
     def demote(person: User, by: User) -> None:
+        person, by = User.objects.get(pk=person.pk), User.objects.get(pk=by.pk)  # as each request has its own
+        together.wait(10)
         try:
             people.change_role(person=person, role=Role.CLINICIAN, by=by)
         except Refused as sentence:
@@ -212,7 +214,11 @@ class TestDisabling:
         async_to_sync(channel_layer.group_add)(group_of(person.pk), "socket")
         with django_capture_on_commit_callbacks(execute=True):
             people.disable(person=person, by=admin)
-        assert async_to_sync(channel_layer.receive)("socket") == {"type": "session.ended", "session": ""}
+        assert async_to_sync(channel_layer.receive)("socket") == {
+            "type": "session.ended",
+            "user": person.pk,
+            "session": "",
+        }
 
     def test_logout_ends_only_its_own_session_s_sockets(self, channel_layer, django_capture_on_commit_callbacks):
         person = make.make_user()
@@ -222,7 +228,7 @@ class TestDisabling:
         with django_capture_on_commit_callbacks(execute=True):
             client.post("/accounts/logout/")
         message = async_to_sync(channel_layer.receive)("socket")
-        assert message == {"type": "session.ended", "session": mark_of(key)}
+        assert message == {"type": "session.ended", "user": person.pk, "session": mark_of(key)}
         assert key not in str(message)
 
     def test_a_silent_queue_does_not_undo_it(self, admin, settings, django_capture_on_commit_callbacks):
