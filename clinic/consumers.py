@@ -28,7 +28,7 @@ VERBS: dict[str, tuple[Callable[..., Any], frozenset[str]]] = {
 }
 BAD_REQUEST, TRY_AGAIN = 4400, 1013
 DIRECT_SEND = "rounds.direct_send"
-"""In the scope: the server's own send. The session middleware's looks at the session with every token it passes."""
+"""In the scope: the server's own send. The session middleware's looks at the session with every token."""
 
 
 class ConsultationConsumer(AsyncWebsocketConsumer):
@@ -52,6 +52,7 @@ class ConsultationConsumer(AsyncWebsocketConsumer):
             await self.close(NOT_VISIBLE)
         else:
             self.feed = Feed(user_id=self.user.pk, session=self.scope["session"].session_key or "")
+            self.host.hub.open(self.consultation_id, self.feed)
             await self.host.wake.watch(self.user.pk)
             send = self._send_frame
             self.follower = Follower(
@@ -62,7 +63,9 @@ class ConsultationConsumer(AsyncWebsocketConsumer):
         message = parse(text_data)
         if self.follower is None:
             return
-        if message is None:
+        if self.feed.close_code is not None:
+            await self.close(self.feed.close_code)
+        elif message is None:
             await self.close(BAD_REQUEST)
         elif "since" in message and self.following is None:
             self.host.look()
@@ -98,9 +101,15 @@ class ConsultationConsumer(AsyncWebsocketConsumer):
     async def _send_frame(self, frame: bytes) -> None:
         await self.direct_send({"type": "websocket.send", "text": frame.decode()})
 
+    async def close(self, code: int | None = None, reason: str | None = None) -> None:
+        """Also by the server's own send: the session that the middleware would look at may be gone."""
+        await self.direct_send({"type": "websocket.close", "code": code, "reason": reason or ""})
+
     async def disconnect(self, code: int) -> None:
         if self.following:
             self.following.cancel()
+        if self.follower:
+            self.host.hub.close(self.feed)
 
 
 def parse(text: str | None) -> dict[str, Any] | None:
@@ -109,7 +118,7 @@ def parse(text: str | None) -> dict[str, Any] | None:
         message = orjson.loads(text or "")
     except orjson.JSONDecodeError:
         return None
-    if not isinstance(message, dict) or not isinstance(message.get("since", 0), int):
+    if not isinstance(message, dict) or type(message.get("since", 0)) is not int:
         return None
     return message
 

@@ -81,9 +81,17 @@ class Hub:
 
     def __init__(self) -> None:
         self._channels: dict[UUID, Channel] = {}
+        self._open: dict[Feed, UUID] = {}
 
     def channel(self, consultation: UUID) -> Channel:
         return self._channels.setdefault(consultation, Channel())
+
+    def open(self, consultation: UUID, feed: Feed) -> None:
+        """A socket exists, though it may not follow yet: the end of its session concerns it."""
+        self._open[feed] = consultation
+
+    def close(self, feed: Feed) -> None:
+        self._open.pop(feed, None)
 
     def attach(self, consultation: UUID, feed: Feed) -> None:
         """From now on nothing is missed: the running stream's unstored text first, then whatever comes."""
@@ -140,7 +148,8 @@ class Hub:
         return channel is not None and channel.unstored is not None
 
     def feeds(self) -> list[tuple[UUID, Feed]]:
-        return [(key, feed) for key, channel in self._channels.items() for feed in channel.feeds]
+        """Every open socket's."""
+        return [(consultation, feed) for feed, consultation in self._open.items()]
 
     def sign_out(self, user_id: int, mark: str) -> None:
         """Close the sockets of one session, or without its mark all of the person's."""

@@ -26,6 +26,7 @@ class Wake:
     def __init__(self, hub: Hub, owner: UUID, *, listens: bool) -> None:
         self._hub, self._owner, self._listens = hub, str(owner), listens
         self._layer = get_channel_layer()
+        self.is_listening = False
         self._channel = ""
         self._watched: set[int] = set()
         self._sending: set[asyncio.Task[None]] = set()
@@ -67,9 +68,11 @@ class Wake:
                 channel = self._channel = await self._layer.new_channel()
                 for group in (GROUP, *map(group_of, self._watched)):
                     await self._layer.group_add(group, channel)
+                self.is_listening = True
                 while True:
                     self._receive(await self._layer.receive(channel))
             except Trouble as error:
+                self.is_listening = False
                 log.warning("no wake-ups arrive: %s", error)
                 await asyncio.sleep(PAUSE)
 

@@ -11,7 +11,7 @@ from asgiref.sync import sync_to_async
 from clinic.models import Consultation, ModelOutput, Turn
 from clinic.services import consultations
 from clinic.streaming.host import Host
-from tests.clinic.streaming.conftest import Opener, people_and_case, stored_events
+from tests.clinic.streaming.live import Opener, people_and_case, stored_events
 from tests.doubles.engine import FakeEngine
 from tests.drills.reader import Reader
 
