@@ -141,3 +141,28 @@ def draw(model: Model, seed: int, group: str | None = None, *, having: Condition
     severity_u, kind_u, _, _ = uniforms(seed, "severity")
     severity = pick(np.array(condition.severity), severity_u)
     return Patient(model, seed, group, condition, age, sex, severity, kind_u < ATYPICAL)
+
+
+def many_values(base: Frame, column: int, exam: str, count: int, rng: np.random.Generator) -> Array:
+    """The same distribution as `Patient.value` for one condition of a frame, drawn at once, (count,)."""
+    analyte = base.model.analyte(exam)
+    mean, sd = base.value(exam)
+    state = rng.choice(base.state.shape[1], size=count, p=base.state[column])
+    row, level = np.full(count, column), np.zeros(count, dtype=int)
+    if analyte.latent:
+        table = base.joint[LATENTS.index(analyte.latent), column].sum(axis=1).cumsum(axis=1)[state % GRADES]
+        level = (table < rng.random((count, 1)) * table[:, -1:]).sum(axis=1)  # (count,) from (count, L)
+    crowd = base.crowd_levels(exam).ravel()
+    other = np.divmod(rng.choice(crowd.size, size=count, p=crowd / crowd.sum()), LEVELS)
+    swapped = rng.random(count) < INCIDENTAL[state // GRADES]
+    row, level = np.where(swapped, other[0], row), np.where(swapped, other[1], level)
+    scaled = mean[row, level] + sd[row, 0] * rng.standard_normal(count)
+    return np.array([scales.report(analyte, x) for x in scaled])
+
+
+def many_results(base: Frame, column: int, exam: str, count: int, rng: np.random.Generator) -> Array:
+    """Shares of the categorical results of one condition in `count` draws, (R,)."""
+    table = base.results(exam)[:, column]  # (R, S)
+    states = rng.multinomial(count, base.state[column])
+    drawn = sum(rng.multinomial(n, table[:, s] / table[:, s].sum()) for s, n in enumerate(states))
+    return np.asarray(drawn, dtype=float) / count

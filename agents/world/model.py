@@ -26,11 +26,11 @@ LEVELS = 5
 KINDS = 2
 STATES = KINDS * GRADES
 """State n is severity n % GRADES of a typical (n < GRADES) or an atypical presentation."""
-ATYPICAL = 0.2
+ATYPICAL = 0.21
 """Share of atypical presentations."""
-MISLEADING = np.array([0.02, 0.6])
+MISLEADING = np.array([0.01, 0.64])
 """Share of told or seen findings that are another patient's, typical and atypical: 14 % on the whole."""
-INCIDENTAL = np.array([0.04, 0.98])
+INCIDENTAL = np.array([0.06, 0.98])
 """The same of measured values: the tails of real tests are heavy, and heavy together."""
 BLURRED = 1.0
 """How far the categorical results of an atypical presentation move towards those of others, at most."""

@@ -1,11 +1,13 @@
 """A virtual patient is one person: consistent, repeatable, and silent about what it does not know."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from agents.types import Source
+from agents.world.draw import draw, many_values
 from agents.world.model import model
 from agents.world.virtual import BANK, SPLITS, UnknownCase, bank, case_id, open_case
 
@@ -151,3 +153,23 @@ def test_the_drawn_conditions_follow_the_weights() -> None:
     for key, weight in weights.items():
         p = weight / total
         assert ids.count(key) / 2000 == pytest.approx(p, abs=4 * np.sqrt(p * (1 - p) / 2000) + 1e-3)
+
+
+@pytest.mark.parametrize(("condition", "exam"), [("pe", "d_dimer"), ("pe", "spo2"), ("acs", "troponin")])
+def test_a_patient_s_values_follow_the_distribution_that_the_gates_sample(condition: str, exam: str) -> None:
+    using = model()
+    having = using.known.conditions[condition]
+    patients = [replace(draw(using, n, "chest_pain", having=having), age=60, sex="male") for n in range(400)]
+    one_by_one = np.sort([p.value(exam) for p in patients])
+    at_once = np.sort(many_values(patients[0].frame, patients[0].column, exam, 4000, np.random.default_rng(1)))
+    shares = np.searchsorted(at_once, one_by_one, side="right") / len(at_once)
+    # Kolmogorov-Smirnov distance; 1.95 / sqrt(n) is its 0.1 % limit.
+    assert np.abs(shares - (np.arange(400) + 1) / 400).max() < 1.95 / np.sqrt(360) + 0.02
+
+
+def test_a_patient_s_results_follow_their_authored_rate() -> None:
+    using = model()
+    having = using.known.conditions["pe"]
+    seen = [draw(using, n, "chest_pain", having=having).result("ctpa") for n in range(1200)]
+    p = having.exams["ctpa"]["pulmonary_embolus"].p
+    assert seen.count("pulmonary_embolus") / len(seen) == pytest.approx(p, abs=0.03)
