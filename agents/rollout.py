@@ -140,12 +140,19 @@ class _Play:
             action = self._parse(said, force)
         except MalformedAction as problem:
             await self._add(self._agent_turn(said, None))
-            if failed >= self.limits.repairs:
+            if self._out_of_context(said):
+                self.episode.end = End.TOKEN_BUDGET
+            elif failed >= self.limits.repairs:
                 self.episode.end = End.MALFORMED
             self.exchanges.append(Exchange(said.text, self.policy.codec.repair(problem.reason)))
             return failed + 1
         await self._act(said, action, force)
         return 0
+
+    def _out_of_context(self, said: Completion) -> bool:
+        """Cut off before its own limit: the server cuts an answer that no longer fits the context."""
+        said_tokens = said.usage.completion if said.usage else self.policy.sampling.max_tokens
+        return said.finish == "length" and said_tokens < self.policy.sampling.max_tokens
 
     def _parse(self, said: Completion, force: bool) -> Action:
         action = self.policy.parse(said.text)

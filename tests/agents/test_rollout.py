@@ -146,7 +146,7 @@ async def test_the_token_budget(engine, policy):
 
 
 async def test_a_full_context_is_a_token_budget(engine, policy):
-    engine.context = 1100
+    engine.context = 700
     episode = await play(engine, policy, [ASK] * 12)
     assert (episode.end, episode.error) == (End.TOKEN_BUDGET, None)
     assert episode.agent_turns > 1

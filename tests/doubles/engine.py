@@ -154,7 +154,7 @@ class FakeEngine:
             return _error(400, "BadRequestError", "bad request", param="messages")
         if body["model"] != self.model:
             return _error(404, "NotFoundError", f"The model `{body['model']}` does not exist.", param="model")
-        if _prompt_tokens(body) + body.get("max_tokens", 16) > self.context:
+        if _prompt_tokens(body) > self.context:
             text = f"This model's maximum context length is {self.context} tokens. However, your prompt is longer."
             return _error(400, "BadRequestError", text, param="input_tokens")
         return None
@@ -183,7 +183,8 @@ class FakeEngine:
         else:
             text = random_text(random.Random(f"{self.seed}:{number}"), body)
         tokens = _TOKEN.findall(text)
-        limit = body.get("max_tokens", len(tokens))
+        # Like vLLM: what no longer fits the context is cut off, not refused.
+        limit = min(body.get("max_tokens", len(tokens) + 1), max(self.context - _prompt_tokens(body), 1))
         return (tokens[:limit], "length") if len(tokens) >= limit else (tokens, "stop")
 
     async def _stream(self, response, request, said: Said, tokens: list[str], finish: str, fault: Fault) -> None:

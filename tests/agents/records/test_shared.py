@@ -14,6 +14,8 @@ pytestmark = [
 ]
 
 FILES = {  # format, path, records in the file (README of the data), most that may be rejected
+    "agentclinic": ("cases/agentclinic_medqa.jsonl", 107, 0),
+    "medrbench": ("cases/medrbench_dev.jsonl", 127, 8),
     "avey": ("cases/avey_vignettes_dev.jsonl", 69, 5),
     "mediq": ("cases/icraft_md_dev.jsonl", 52, 2),
     "healthbench": ("cases/healthbench_dev15.jsonl", 15, 0),
