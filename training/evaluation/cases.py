@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
+from pathlib import Path
 
 from agents.environment import ConsultationEnv, World
 from agents.types import CaseRecord, Source
@@ -100,10 +103,29 @@ def record_case(record: CaseRecord, centre: str) -> EvaluationCase:
     )
 
 
-@lru_cache(maxsize=4096)
 def oracle_references(case: str) -> tuple[str, ...]:
-    """What the greedy oracle orders for a virtual patient; the id carries the hash of the knowledge."""
-    return tuple(reference_examinations(case))
+    """What the greedy oracle orders for a virtual patient; the id carries the hash of the knowledge.
+
+    Planning one case takes about a second, so `kept_references` can bring those of earlier runs.
+    """
+    if case not in _kept:
+        _kept[case] = tuple(reference_examinations(case))
+    return _kept[case]
+
+
+_kept: dict[str, tuple[str, ...]] = {}
+
+
+@contextmanager
+def kept_references(path: Path) -> Iterator[None]:
+    """Read the references of a JSON file first, and write back those found meanwhile."""
+    if path.exists():
+        _kept.update({case: tuple(exams) for case, exams in json.loads(path.read_text(encoding="utf-8")).items()})
+    yield
+    path.parent.mkdir(parents=True, exist_ok=True)
+    whole = path.with_suffix(f".{os.getpid()}.new")
+    whole.write_text(json.dumps(_kept, indent=0, sort_keys=True), encoding="utf-8")
+    whole.replace(path)
 
 
 def _numbers(split: str, limit: int | None, case_seed: int) -> Iterator[str]:

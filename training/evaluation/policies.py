@@ -18,7 +18,17 @@ from agents.client import Completion
 from agents.codecs import Codec, StructuredCodec
 from agents.environment import World
 from agents.policy import Speaker
-from agents.types import Action, ActionKind, Exchange, Hypothesis, HypothesisGroup, Inquiry, PolicyIdentity, Sampling
+from agents.types import (
+    MAX_TURNS,
+    Action,
+    ActionKind,
+    Exchange,
+    Hypothesis,
+    HypothesisGroup,
+    Inquiry,
+    PolicyIdentity,
+    Sampling,
+)
 from agents.world.oracle import Belief
 from agents.world.planning import Planner, orderable
 from agents.world.questions import understanding
@@ -59,12 +69,12 @@ class GreedyOracle:
 
     name = "greedy-oracle"
 
-    def __init__(self, planner: Planner | None = None) -> None:
-        self.planner = planner or Planner()
+    def __init__(self, planner: Planner | None = None, *, max_turns: int = MAX_TURNS) -> None:
+        self.planner, self.max_turns = planner or Planner(), max_turns
         self.identity = _identity(self.name, Sampling())
 
     def seat(self, case: str, world: World) -> Speaker:
-        return _Greedy(_virtual(world, self.name), self.identity, self.planner)
+        return _Greedy(_virtual(world, self.name), self.identity, self.planner, self.max_turns)
 
 
 class RandomPlayer:
@@ -85,8 +95,12 @@ class RandomPlayer:
 class _Knowing:
     """Speaks for a rule that sees the belief of a virtual world."""
 
-    def __init__(self, world: VirtualWorld, identity: PolicyIdentity, planner: Planner) -> None:
+    def __init__(
+        self, world: VirtualWorld, identity: PolicyIdentity, planner: Planner, max_turns: int = MAX_TURNS
+    ) -> None:
         self.world, self.identity, self.planner = world, identity, planner
+        # The diagnosis is an action too: the last turn is kept for it.
+        self.requests = max_turns - 1
         self.codec: Codec = StructuredCodec()
         self.done: list[str] = []
 
@@ -108,7 +122,7 @@ class _Knowing:
 
     def act(self, force_final: bool) -> Action:
         belief = self.world.belief()
-        wanted = None if force_final else self.choose(belief)
+        wanted = None if force_final or len(self.done) >= self.requests else self.choose(belief)
         if wanted is None:
             return self._diagnose(belief)
         self.done.append(wanted)
