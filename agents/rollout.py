@@ -151,8 +151,8 @@ class _Play:
 
     def _out_of_context(self, said: Completion) -> bool:
         """Cut off before its own limit: the server cuts an answer that no longer fits the context."""
-        said_tokens = said.usage.completion if said.usage else self.policy.sampling.max_tokens
-        return said.finish == "length" and said_tokens < self.policy.sampling.max_tokens
+        said_tokens = said.usage.completion if said.usage else self.policy.identity.sampling.max_tokens
+        return said.finish == "length" and said_tokens < self.policy.identity.sampling.max_tokens
 
     def _parse(self, said: Completion, force: bool) -> Action:
         action = self.policy.parse(said.text)

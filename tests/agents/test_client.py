@@ -31,7 +31,7 @@ async def client(engine):
 
 async def eventually(condition):
     async with asyncio.timeout(2):
-        while not condition():  # noqa: ASYNC110 - the fake engine's log has no event to wait for
+        while not condition():
             await asyncio.sleep(0.005)
 
 
