@@ -23,7 +23,6 @@ from clinic.models import (
     User,
 )
 from clinic.rendering import turn_html
-from clinic.services.errors import SENTENCES
 
 
 @dataclass(slots=True)
@@ -51,12 +50,6 @@ class Room:
     def key(self) -> str:
         """Changes exactly when what can be done next changes."""
         return f"{self.consultation.status}-{len(self.turns)}"
-
-    @property
-    def trouble(self) -> str:
-        """What to read when the agent failed."""
-        code = self.last.error_code if self.last else ""
-        return SENTENCES.get(code, SENTENCES["internal"])
 
     @property
     def thinking(self) -> bool:
