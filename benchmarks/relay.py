@@ -102,8 +102,8 @@ class Bench:
         self.stores = {service.name: service.child.pid for service in stack.services if service.child}
         settings = {"POLICY_URL": self.address, "POLICY_MODEL": "bench", "UPSTREAM": f"{self.address}/chat/completions"}
         self.env = {**stack.env, **settings, "LOG_LEVEL": "WARNING", "ROUNDS_DEMO": "0"}
-        os.environ.update(self.env)
-        self.cookie, self.consultations = prepare(options, self.address)
+        made = prepared(self.address, options.streams * options.repeats, self.env)
+        self.cookie, self.consultations = made["cookie"], made["consultations"]
         self.raw, self.raw_port = self.web("benchmarks.raw_relay:application")
         self.rounds, self.rounds_port = self.web("clinic.asgi:application")
 
@@ -197,27 +197,11 @@ class Bench:
         return Run(tokens, cost, millis(meter.waits), millis(meter.transits))
 
 
-def prepare(options: argparse.Namespace, address: str) -> tuple[str, list[str]]:
-    """Tables, one clinician's session, and a consultation that waits to be retried for every stream and repeat."""
-    import django
-
-    django.setup()
-    from django.conf import settings
-    from django.core.management import call_command
-    from django.test import Client
-
-    from clinic.models import Consultation, ConsultationStatus
-    from tests.clinic.factories import make_case, make_endpoint, make_user
-
-    call_command("migrate", verbosity=0)
-    user, case, endpoint = make_user(), make_case(), make_endpoint(url=address, model_name="bench")
-    facts = {"site": case.site, "case": case, "clinician": user, "model_version": endpoint.model_version}
-    facts |= {"endpoint": endpoint, "status": ConsultationStatus.STOPPED}
-    count = options.streams * options.repeats
-    rows = Consultation.objects.bulk_create([Consultation(**facts) for _ in range(count)])
-    client = Client()
-    client.force_login(user, backend=settings.AUTHENTICATION_BACKENDS[-1])
-    return client.cookies["sessionid"].value, [str(row.pk) for row in rows]
+def prepared(address: str, count: int, env: dict[str, str]) -> dict[str, Any]:
+    """Tables, a clinician's session, and a consultation that waits to be retried for every stream and repeat."""
+    command = [sys.executable, "-m", "tests.drills.prepare", address, "bench", str(count)]
+    done = subprocess.run(command, env=env, cwd=ROOT, stdout=subprocess.PIPE, check=True)
+    return dict(json.loads(done.stdout))
 
 
 def report(options: argparse.Namespace, runs: dict[str, list[Run]]) -> None:

@@ -15,6 +15,7 @@ from clinic.models import Consultation, StaleStatus, User
 from clinic.services import consultations, people
 from clinic.services.errors import SENTENCES, Refused
 from clinic.streaming import host as hosts
+from clinic.streaming import lookout
 from clinic.streaming.follow import Follower
 from clinic.streaming.hub import NOT_VISIBLE, SIGNED_OUT, Feed
 
@@ -42,26 +43,34 @@ class ConsultationConsumer(AsyncWebsocketConsumer):
         await self.accept()
         self.host = hosts.current()
         self.direct_send = self.scope[DIRECT_SEND]
+        self.feed: Feed | None = None
         self.follower: Follower | None = None
         self.following: asyncio.Task[None] | None = None
         self.user: User = self.scope["user"]
         self.consultation_id: UUID = self.scope["url_route"]["kwargs"]["consultation"]
         if not self.user.is_authenticated:
             await self.close(SIGNED_OUT)
-        elif not await self.host.threads.run(is_visible, self.consultation_id, self.user):
-            await self.close(NOT_VISIBLE)
-        else:
-            self.feed = Feed(user_id=self.user.pk, session=self.scope["session"].session_key or "")
-            self.host.hub.open(self.consultation_id, self.feed)
-            await self.host.wake.watch(self.user.pk)
-            send = self._send_frame
-            self.follower = Follower(
-                self.consultation_id, feed=self.feed, hub=self.host.hub, threads=self.host.threads, send=send
-            )
+            return
+        session = self.scope["session"].session_key or ""
+        self.feed = Feed(user_id=self.user.pk, session=session)
+        # Listen first and look afterwards, or a session could end unnoticed in between.
+        self.host.hub.open(self.consultation_id, self.feed)
+        await self.host.wake.watch(self.user.pk)
+        refusal = await self.host.threads.run(refusal_of, self.consultation_id, self.user, session)
+        if refusal:
+            await self.close(refusal)
+            return
+        self.follower = Follower(
+            self.consultation_id,
+            feed=self.feed,
+            hub=self.host.hub,
+            threads=self.host.threads,
+            send=self._send_frame,
+        )
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         message = parse(text_data)
-        if self.follower is None:
+        if self.follower is None or self.feed is None:
             return
         if self.feed.close_code is not None:
             await self.close(self.feed.close_code)
@@ -108,7 +117,7 @@ class ConsultationConsumer(AsyncWebsocketConsumer):
     async def disconnect(self, code: int) -> None:
         if self.following:
             self.following.cancel()
-        if self.follower:
+        if self.feed:
             self.host.hub.close(self.feed)
 
 
@@ -123,10 +132,14 @@ def parse(text: str | None) -> dict[str, Any] | None:
     return message
 
 
-def is_visible(consultation: UUID, user: User) -> bool:
-    if people.lacks_second_factor(user):
-        return False
-    return Consultation.objects.visible_to(user).filter(pk=consultation).exists()
+def refusal_of(consultation: UUID, user: User, session: str) -> int | None:
+    """The close code for somebody who may not follow this consultation."""
+    sessions, users = lookout.valid({(session, user.pk)})
+    if not (sessions and users):
+        return SIGNED_OUT
+    hidden = people.lacks_second_factor(user)
+    visible = not hidden and Consultation.objects.visible_to(user).filter(pk=consultation).exists()
+    return None if visible else NOT_VISIBLE
 
 
 def perform(verb: Callable[..., Any], consultation: UUID, user: User, arguments: dict[str, str]) -> None:

@@ -57,7 +57,7 @@ async def test_sign_out_closes_the_socket(host: Host, open_socket: Opener) -> No
     client, other = await sync_to_async(two_sessions)(consultation.clinician)
     socket = await (await open_socket(consultation, client=client)).open()
     elsewhere = await (await open_socket(consultation, client=other)).open()
-    await listening(host)
+    await following(host, consultation)
     await sync_to_async(client.post)(reverse("account_logout"))
     assert await socket.close_code() == 4401
     assert await elsewhere.communicator.receive_nothing(0.3), "only this session has ended"
@@ -67,7 +67,7 @@ async def test_sign_out_closes_the_socket(host: Host, open_socket: Opener) -> No
 async def test_disabled_people_lose_their_sockets(host: Host, open_socket: Opener) -> None:
     consultation = await consultation_of()
     socket = await (await open_socket(consultation)).open()
-    await listening(host)
+    await following(host, consultation)
     await sync_to_async(end_sessions)(consultation.clinician)
     assert await socket.close_code() == 4401
 
@@ -75,10 +75,8 @@ async def test_disabled_people_lose_their_sockets(host: Host, open_socket: Opene
 async def test_an_expired_session_is_noticed_without_a_message(host: Host, open_socket: Opener) -> None:
     consultation = await consultation_of()
     socket = await (await open_socket(consultation)).open()
+    await following(host, consultation)
     await User.objects.filter(pk=consultation.clinician_id).aupdate(is_active=False)
-    async with asyncio.timeout(3):
-        while not host.hub.feeds():
-            await asyncio.sleep(0.01)
     await lookout._end_sessions(host)
     assert await socket.close_code() == 4401
 
@@ -100,8 +98,8 @@ def two_sessions(user: User) -> tuple[Client, Client]:
     return signed_in(user), signed_in(user)
 
 
-async def listening(host: Host) -> None:
-    """The host's subscription to wake-ups is made in the background."""
+async def following(host: Host, consultation: Consultation) -> None:
+    """The subscription to wake-ups and the first look at the database are made in the background."""
     async with asyncio.timeout(5):
-        while not host.wake.is_listening:
+        while not (host.wake.is_listening and host.hub.channel(consultation.pk).feeds):
             await asyncio.sleep(0.01)

@@ -187,8 +187,10 @@ async def test_a_lost_lease_ends_the_old_producer_and_sockets_follow_the_new(
     await waiting_for_words(engine)
     engine.rate = 400
     async with Host(serves_sockets=False) as other:
-        await Turn.objects.filter(consultation=consultation).aupdate(lease_expires_at="2020-01-01T00:00Z")
-        assert await other.recover() == 1
+        recovered = 0
+        while not recovered:  # the first producer may renew in between
+            await Turn.objects.filter(consultation=consultation).aupdate(lease_expires_at="2020-01-01T00:00Z")
+            recovered = await other.recover()
         await other.drain()
         done = await socket.until("done")
     assert done["attempt"] == 2
