@@ -47,6 +47,11 @@ def ordered(episode: Episode) -> list[str]:
     return [turn.action.target for turn in episode.turns if turn.action and turn.action.kind is ActionKind.EXAMINE]
 
 
+def utterances(episode: Episode) -> int:
+    """How often the policy spoke, malformed answers included: the T of rewards and credit."""
+    return sum(turn.role == "agent" for turn in episode.turns)
+
+
 def malformed_turns(episode: Episode) -> int:
     """Agent turns that were not exactly one action."""
     return sum(turn.role == "agent" and turn.action is None for turn in episode.turns)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.episodes import utterances
 from agents.types import End, Episode
 from training.methods.advantage import no_signal
 from training.methods.credit import token_layout
@@ -52,7 +53,7 @@ def table(episodes: Sequence[Episode], contexts: Sequence[Context], recipe: Reci
                 raise Unscored(episode.error or "the environment failed")
             for c, component in enumerate(components.values()):
                 row = component(episode, context)
-                values[e, c, : episode.agent_turns] = np.nan if row is None else row
+                values[e, c, : utterances(episode)] = np.nan if row is None else row
         except Unscored as reason:
             unscored[e] = str(reason)
     return Table(values, tuple(components), unscored)
@@ -69,7 +70,7 @@ def apply(episodes: Sequence[Episode], contexts: Sequence[Context], recipe: Reci
     advantages = recipe.call("advantage", returns, groups)
     kept = recipe.call("keep", episodes, advantages) & ~np.isnan(returns)
     tokens = [
-        token_advantages(advantages[e], recipe.call("credit", rewards[e, : episode.agent_turns], episode), episode)
+        token_advantages(advantages[e], recipe.call("credit", rewards[e, : utterances(episode)], episode), episode)
         * kept[e]
         for e, episode in enumerate(episodes)
     ]

@@ -1,6 +1,6 @@
 """Choices registered by name in their slot; a recipe names one choice per slot.
 
-The twelve slots and what a choice of each is called with (shapes: E episodes, C components, T agent turns):
+What a choice of each slot is called with (E episodes, C components, T utterances of the policy):
 
 cases() -> Iterator[EvaluationCase];  rollout(player, case, n) -> list[Episode], awaited
 reward(Episode, Context) -> (T,) or None = abstains;  judge(...) -> what agents.judge offers

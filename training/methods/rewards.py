@@ -1,4 +1,4 @@
-"""Slot S3: reward components, one number per agent turn; what the outcome earns stands on the last turn.
+"""Slot S3: reward components, one number per utterance of the policy; what the outcome earns stands on the last turn.
 
 R = 1 accuracy + 0.5 exam F1 + 0.1 finished within the limit (arXiv 2510.24654, Eq. 11-14; weights in slot S5). An
 episode that a judge or the environment left without an outcome is Unscored, never 0.
@@ -89,12 +89,12 @@ def score(
 
 
 def turns_of(group: Sequence[Episode]) -> int:
-    """The largest number of agent turns: the T of a table."""
-    return max((episode.agent_turns for episode in group), default=0)
+    """The T of a table: the most utterances of one episode, malformed ones included."""
+    return max((episodes.utterances(episode) for episode in group), default=0)
 
 
 def _last(episode: Episode, value: float) -> Array:
-    row = np.zeros(episode.agent_turns)
+    row = np.zeros(episodes.utterances(episode))
     if len(row):
         row[-1] = value
     return row

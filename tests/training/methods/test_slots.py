@@ -106,6 +106,13 @@ def test_the_default_recipe_on_a_batch():
     assert (got.log["unscored"], got.log["no_signal"], got.log["kept"]) == (1, 0, 2)
 
 
+def test_a_malformed_answer_is_an_utterance_that_learns():
+    made = [episode("CBC", end=End.MALFORMED, malformed=2, group="g", tokens=1), episode(diagnosis="PE", group="g")]
+    parts = table(made, [CONTEXT] * 2, load("default"))
+    assert parts.values[0, 1].tolist() == [0, 0, 1]
+    assert made[0].agent_turns == 1
+
+
 def test_rewards_stand_on_the_last_turn():
     made, contexts = batch()
     parts = table(made, contexts, load("default"))
