@@ -42,8 +42,11 @@ SHOWN = 3
 class Player(Protocol):
     """A named way to play; `seat` gives what speaks in one case."""
 
-    name: str
-    identity: PolicyIdentity
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def identity(self) -> PolicyIdentity: ...
 
     def seat(self, case: str, world: World) -> Speaker:
         """The speaker of one episode; ValueError where this player cannot play such a world."""
