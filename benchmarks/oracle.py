@@ -24,10 +24,7 @@ from agents.world.virtual import case_id, open_case
 BUDGETS = (0, 1, 2, 3, 4, 6, 8, 12)
 SMALL = {
     "chest_pain": (["pe", "acs", "gerd"], ["vq_scan", "stress_test", "leg_doppler", "coronary_angiography"]),
-    "abdominal_pain": (
-        ["appendicitis", "diverticulitis", "ibs"],
-        ["abdominal_xray", "ct_kub", "h_pylori", "sti_screen"],
-    ),
+    "headache": (["migraine", "sah", "tension_ha"], ["lumbar_puncture", "ct_angiogram_head", "eeg"]),
 }
 
 

@@ -18,7 +18,7 @@ SAMPLED = ["medians", "sensitivity", "ceiling", "calibration", "random_below_gre
 
 @pytest.fixture(scope="module")
 def check() -> Check:
-    return Check(samples=150, ceiling=200)
+    return Check(ceiling=200)
 
 
 @pytest.mark.parametrize("gate", CHEAP)
