@@ -203,7 +203,7 @@ def _rates(belief: Belief, rows: Sequence[int]) -> Array:
             bit = state / np.maximum(state.sum(axis=2, keepdims=True), 1e-300)
             told = np.repeat(base.told_comorbidity(row), GRADES, axis=0)  # (S, C)
             found[list(rows).index(row)] = (share[..., None] * bit * told).sum(axis=(1, 2))
-    return np.asarray(found)
+    return np.clip(found, 0.0, 1.0)
 
 
 def orderable(belief: Belief) -> list[str]:
