@@ -37,9 +37,10 @@ from clinic.local.checks import temporary_home
 from clinic.local.home import ROOT
 from clinic.local.stack import Stack
 
-START_SPREAD = 4.0
+START_SPREAD = 8.0
 """Seconds over which the streams start: a first token's delay should not be that of a stampede."""
-SETTLE = 0.5
+SETTLE = 1.0
+COOL_DOWN = 3.0
 TARGET_RATIO, TARGET_MS = 1.6, 5.0
 BODY = orjson.dumps({"model": "bench", "stream": True, "messages": [{"role": "user", "content": "x" * 1500}]})
 SENT = re.compile(rb"sent (\d+) ")
@@ -192,7 +193,11 @@ class Bench:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for each in sockets:
+            each.send(b'{"do":"stop"}')
+        await asyncio.sleep(COOL_DOWN / 2)
+        for each in sockets:
             each.close()
+        await asyncio.sleep(COOL_DOWN / 2)
         cost = {name: round(1e6 * (after[name] - before[name]) / tokens, 1) for name in parts}
         return Run(tokens, cost, millis(meter.waits), millis(meter.transits))
 

@@ -1,4 +1,4 @@
-"""A model server that only costs what it must: one long valid action for every request, token by token.
+"""A model server that only costs what it must: one long action for every request, token by token.
 
     python -m benchmarks.upstream RATE
 
@@ -23,8 +23,8 @@ TAIL = b"data: [DONE]\n\n"
 
 
 def action() -> str:
-    """As long as the codec reads it, so that the streams outlast the time of measuring."""
-    long = (WORDS * 12)[:970].strip()
+    """Much longer than any real one, so that no stream ends while it is measured."""
+    long = (WORDS * 60).strip()
     rows = [{"dx": f"Diagnosis {n} of the list", "p": 9, "g": "likely"} for n in range(10)]
     return json.dumps({"action": "ask", "target": long, "reason": long, "differential": rows}, separators=(",", ":"))
 
