@@ -75,8 +75,9 @@ def told(consultation: Consultation, codec: Codec, *, before: int) -> tuple[Inqu
 
     The agent's own words are repeated byte for byte, so that each prompt continues the one before it.
     """
-    said = _said(consultation, before)
-    answers = list(consultation.turns.exclude(role=TurnRole.AGENT).filter(number__lt=before))
+    turns = list(consultation.turns.filter(number__lt=before))
+    said = _said(turns)
+    answers = [turn for turn in turns if turn.role != TurnRole.AGENT]
     bounds = [turn.number for turn, _ in said] + [before]
     exchanges = []
     for (_, text), (start, end) in zip(said, pairwise(bounds), strict=True):
@@ -85,10 +86,12 @@ def told(consultation: Consultation, codec: Codec, *, before: int) -> tuple[Inqu
     return _inquiry(consultation, [turn for turn in answers if turn.number < bounds[0]]), exchanges
 
 
-def _said(consultation: Consultation, before: int) -> list[tuple[Turn, str]]:
-    turns = consultation.turns.filter(role=TurnRole.AGENT, status=TurnStatus.COMPLETE, number__lt=before)
-    texts = dict(ModelOutput.objects.filter(turn__in=turns, complete=True).values_list("turn_id", "text"))
-    return [(turn, texts[turn.pk]) for turn in turns.order_by("number")]
+def _said(turns: list[Turn]) -> list[tuple[Turn, str]]:
+    done = [turn for turn in turns if turn.role == TurnRole.AGENT and turn.status == TurnStatus.COMPLETE]
+    if not done:
+        return []
+    texts = dict(ModelOutput.objects.filter(turn__in=done, complete=True).values_list("turn_id", "text"))
+    return [(turn, texts[turn.pk]) for turn in done]
 
 
 def _inquiry(consultation: Consultation, early: list[Turn]) -> Inquiry:
