@@ -23,7 +23,7 @@ class CaseForm(forms.Form):
         initial=CaseKind.VIRTUAL,
     )
     identifier = forms.CharField(
-        label="Patient’s number at this site", max_length=64, required=False, help_text="Only for a real patient."
+        label="Patient’s number", max_length=64, required=False, help_text="At this site; only for a real patient."
     )
     age_years = forms.FloatField(label="Age in years", min_value=0, max_value=125, required=False)
     sex = forms.ChoiceField(

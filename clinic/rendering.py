@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from agents.examinations import find, match
 from agents.knowledge.catalogue import Examination
-from clinic.models import Turn, TurnRole
+from clinic.models import Finding, SimulatedResult, Turn, TurnRole
 from clinic.services.errors import SENTENCES
 
 TAGS = set(
@@ -71,7 +71,7 @@ def results(turn: Turn) -> list[dict[str, Any]]:
     """The measured or simulated numbers that an environment's turn brought."""
     if turn.role != TurnRole.ENVIRONMENT or turn.pk is None:
         return []
-    rows = [*turn.findings.all(), *turn.simulated_results.all()]
+    rows: list[Finding | SimulatedResult] = [*turn.findings.all(), *turn.simulated_results.all()]
     return [value for row in rows for value in row.values]
 
 

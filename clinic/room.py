@@ -95,11 +95,15 @@ def _facts(consultation: Consultation) -> list[Finding | SimulatedResult]:
 
 def _attach(turns: list[Turn], facts: list[Finding | SimulatedResult]) -> None:
     """Give every turn its rows, as prefetch_related would, without asking the database again."""
-    found, simulated = defaultdict(list), defaultdict(list)
+    found: dict[int | None, list[Finding]] = defaultdict(list)
+    simulated: dict[int | None, list[SimulatedResult]] = defaultdict(list)
     for fact in reversed(facts):
-        (found if isinstance(fact, Finding) else simulated)[fact.turn_id].append(fact)
+        if isinstance(fact, Finding):
+            found[fact.turn_id].append(fact)
+        else:
+            simulated[fact.turn_id].append(fact)
     for turn in turns:
-        cached = {"findings": found[turn.pk], "simulated_results": simulated[turn.pk]}
+        cached: dict[str, list[Any]] = {"findings": found[turn.pk], "simulated_results": simulated[turn.pk]}
         for name, rows in cached.items():
             manager = getattr(turn, name)
             queryset = manager.get_queryset()

@@ -3,7 +3,17 @@
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from clinic.views import account, audit, cases, consultation_actions, consultations, health, people, versions, virtual_clinic
+from clinic.views import (
+    account,
+    audit,
+    cases,
+    consultation_actions,
+    consultations,
+    health,
+    people,
+    versions,
+    virtual_clinic,
+)
 
 ROOM = "consultations/<uuid:consultation_id>/"
 PERSON = "people/<int:person_id>/"

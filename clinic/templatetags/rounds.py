@@ -32,6 +32,15 @@ STATUS_TONES = {
     ConsultationStatus.DEFERRED: "caution",
     ConsultationStatus.CLOSED: "dashed",
 }
+UNIT_WORDS = {
+    "1": "",
+    "[pH]": "",
+    "Cel": "°C",
+    "mm[Hg]": "mmHg",
+    "10*9/L": "×10⁹/L",
+    "10*12/L": "×10¹²/L",
+    "10*3/uL": "×10³/µL",
+}
 SECTION_WORDS = {
     "chief_complaint": "Complaint",
     "hpi": "History of present illness",
@@ -96,6 +105,12 @@ def section(key: str) -> str:
 def number(value: Any) -> str:
     """At most four significant digits, no exponent for what a laboratory reports."""
     return f"{value:.4g}" if isinstance(value, float) and abs(value) < 10_000 else f"{value:g}"
+
+
+@register.filter
+def unit(code: str) -> str:
+    """A UCUM code as a laboratory prints it."""
+    return UNIT_WORDS.get(code, code.replace("ug/", "µg/").replace("uL", "µL").replace("{", "").replace("}", ""))
 
 
 @register.filter

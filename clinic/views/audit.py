@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from django.db.models import Q
 from django.http import HttpResponse
-from django.shortcuts import render
 
 from clinic.models import AuditEntry
 from clinic.services import audit
 from clinic.views.access import SignedIn, admins_only
-from clinic.views.paging import page_of
+from clinic.views.paging import page_of, render_list
 
 
 @admins_only
@@ -23,5 +22,4 @@ def audit_log(request: SignedIn) -> HttpResponse:
         # Reads the whole log, every site's, so only when asked.
         context["ok"], context["rows"], context["first_bad"] = audit.verify()
         context["verified"] = True
-    template = "clinic/audit_log.html#rows" if request.htmx else "clinic/audit_log.html"
-    return render(request, template, context)
+    return render_list(request, "clinic/audit_log.html", context)

@@ -15,7 +15,7 @@ from clinic.models import Case, CaseKind, Consultation, ConsultationStatus
 from clinic.services import cases
 from clinic.services.errors import Refused
 from clinic.views.access import SignedIn
-from clinic.views.paging import page_of
+from clinic.views.paging import page_of, render_list
 
 
 def case_list(request: SignedIn) -> HttpResponse:
@@ -35,8 +35,9 @@ def case_list(request: SignedIn) -> HttpResponse:
     if kind in CaseKind.values:
         rows = rows.filter(kind=kind)
     page = page_of(rows, request)
-    template = "clinic/case_list.html#rows" if request.htmx else "clinic/case_list.html"
-    return render(request, template, {"page": page, "q": words, "kind": kind, "kinds": CaseKind.choices})
+    return render_list(
+        request, "clinic/case_list.html", {"page": page, "q": words, "kind": kind, "kinds": CaseKind.choices}
+    )
 
 
 def case_detail(request: SignedIn, case_id: UUID) -> HttpResponse:

@@ -54,7 +54,7 @@ def consultation_result(request: SignedIn, consultation_id: UUID) -> HttpRespons
     def enter(request: SignedIn, found: Consultation) -> None:
         form = ResultForm(request.POST)
         if not form.is_valid():
-            raise Refused(" ".join(error for errors in form.errors.values() for error in errors))
+            raise Refused(" ".join(str(error) for errors in form.errors.values() for error in errors))
         consultations.enter_result(consultation=found, by=request.user, **form.facts())
 
     return _act(request, consultation_id, enter)

@@ -17,7 +17,7 @@ from clinic.services import consultations
 from clinic.services.errors import Refused
 from clinic.views.access import SignedIn
 from clinic.views.cases import visible_case
-from clinic.views.paging import page_of
+from clinic.views.paging import page_of, render_list
 
 
 def consultation_list(request: SignedIn) -> HttpResponse:
@@ -36,8 +36,7 @@ def consultation_list(request: SignedIn) -> HttpResponse:
     elif state == "closed":
         rows = rows.filter(status=ConsultationStatus.CLOSED)
     page = page_of(rows, request)
-    template = "clinic/consultation_list.html#rows" if request.htmx else "clinic/consultation_list.html"
-    return render(request, template, {"page": page, "q": words, "state": state})
+    return render_list(request, "clinic/consultation_list.html", {"page": page, "q": words, "state": state})
 
 
 def consultation_new(request: SignedIn) -> HttpResponse:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count, QuerySet, Window
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
 
 SIZE = 25
 
@@ -45,3 +47,13 @@ def page_of(rows: QuerySet[Any], request: HttpRequest) -> Page:
     rest = request.GET.copy()
     rest.pop("page", None)
     return Page(found, number, found[0].total_rows if found else 0, rest.urlencode())
+
+
+def render_list(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+    """The page, or only its rows for htmx; a page brought back from history is always whole."""
+    htmx: Any = getattr(request, "htmx", None)
+    part = htmx and not htmx.history_restore_request
+    response = render(request, f"{template}#rows" if part else template, context)
+    # Or a browser's cache would show the rows alone as the page.
+    patch_vary_headers(response, ["HX-Request"])
+    return response

@@ -45,15 +45,24 @@ function part(tag, name, text = "", field = "") {
 // Wide, the middle column scrolls; narrow, the page does.
 const scroller = () => (matchMedia("(min-width: 1081px)").matches ? byId("talk") : document.documentElement);
 
+let pinned = true; // whoever reads further up is left there
+
 function toEnd() {
   scroller().scrollTop = scroller().scrollHeight;
 }
 
 function keepingPlace(change) {
-  const { scrollTop, clientHeight, scrollHeight } = scroller();
   change();
-  if (scrollTop + clientHeight > scrollHeight - 140) toEnd();
+  if (pinned) toEnd();
 }
+
+function noticePlace() {
+  const { scrollTop, clientHeight, scrollHeight } = scroller();
+  pinned = scrollTop + clientHeight > scrollHeight - 60;
+}
+addEventListener("scroll", noticePlace, { passive: true });
+byId("talk").addEventListener("scroll", noticePlace, { passive: true });
+document.body.addEventListener("htmx:oobAfterSwap", () => pinned && toEnd());
 
 function isOver(number) {
   const element = turnElement(number);

@@ -179,7 +179,7 @@ def visit(chromium: Browser, web: WebProcess) -> Iterator[Visitor]:
 
 def sign_in(page: Page, user: User) -> None:
     page.goto("/accounts/login/")
-    page.get_by_label("Login").or_(page.locator("[name=login]")).first.fill(user.username)
-    page.locator("[name=password]").fill(PASSWORD)
+    page.get_by_label("User name").fill(user.username)
+    page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/cases/")

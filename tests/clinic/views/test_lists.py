@@ -95,6 +95,9 @@ def test_a_partial_answers_htmx(visitor, admin) -> None:
     part = visitor.get("/cases/", headers={"HX-Request": "true"}).content.decode()
     assert part.strip().startswith('<div id="rows">')
     assert "<html" not in part
+    back = visitor.get("/cases/", headers={"HX-Request": "true", "HX-History-Restore-Request": "true"})
+    assert "<html" in back.content.decode()
+    assert "HX-Request" in back["Vary"]
 
 
 def test_another_site_is_invisible(visitor) -> None:
