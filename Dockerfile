@@ -42,7 +42,7 @@ import os, urllib.request as u; \
 u.urlopen(u.Request('http://127.0.0.1:8000/healthz', headers={ \
 'Host': os.environ.get('ALLOWED_HOSTS', 'localhost').split(',')[0], 'X-Forwarded-Proto': 'https'}), timeout=12)"]
 CMD ["uvicorn", "clinic.asgi:application", "--host", "0.0.0.0", "--port", "8000", \
-    "--lifespan", "off", "--no-access-log", "--timeout-graceful-shutdown", "10"]
+    "--no-access-log", "--timeout-graceful-shutdown", "10"]
 
 # --- training: the same application beside a second environment with torch for CUDA -------------------------------
 # The version of requirements/train.txt's neighbour in run.py, in the CUDA build that the default index carries; its

@@ -101,10 +101,9 @@ class ConsultationConsumer(AsyncWebsocketConsumer):
             await self._refuse("stale", SENTENCES["stale"])
 
     async def _refuse(self, code: str, sentence: str) -> None:
-        """An answer to this socket alone, so it has no number of its own."""
-        assert self.follower
+        """An answer to this socket alone, so it has no number."""
         data = {"code": code, "sentence": sentence}
-        event = {"type": "error", "turn": 0, "attempt": 0, "seq": self.follower.seq, "data": data}
+        event = {"type": "error", "turn": 0, "attempt": 0, "seq": 0, "data": data}
         await self._send_frame(orjson.dumps(event))
 
     async def _send_frame(self, frame: bytes) -> None:
