@@ -21,6 +21,8 @@ from clinic.streaming.hub import NOT_VISIBLE, SIGNED_OUT, Feed
 
 VERBS: dict[str, tuple[Callable[..., Any], frozenset[str]]] = {
     "order": (consultations.order, frozenset({"examination"})),
+    "ask": (consultations.ask, frozenset({"question"})),
+    "call_agent": (consultations.call_agent, frozenset()),
     "answer": (consultations.answer, frozenset({"text"})),
     "enter_result": (consultations.enter_result, frozenset({"examination", "text"})),
     "say": (consultations.say, frozenset({"text"})),

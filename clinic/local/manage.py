@@ -33,7 +33,7 @@ BY_COMMAND = {
     "evaluate": READY | Needs.MODEL,
     "demo_loop": READY | Needs.MODEL,
 }
-WITHOUT_MODEL = ("oracle", "random")
+WITHOUT_MODEL = ("oracle", "greedy-oracle", "random")
 """Policies that are computed and never ask the model server."""
 
 
@@ -42,14 +42,16 @@ def needs_of(arguments: list[str]) -> Needs:
     if not arguments or {"--help", "-h", "--version"} & set(arguments):
         return Needs.NOTHING
     needs = BY_COMMAND.get(arguments[0], READY)
-    return needs & ~Needs.MODEL if _policy(arguments) in WITHOUT_MODEL else needs
+    policy = _option("--policy", arguments) or ""
+    elsewhere = "://" in policy or _option("--url", arguments)
+    return needs & ~Needs.MODEL if elsewhere or policy.partition(":")[0] in WITHOUT_MODEL else needs
 
 
-def _policy(arguments: list[str]) -> str | None:
+def _option(name: str, arguments: list[str]) -> str | None:
     for position, argument in enumerate(arguments):
-        if argument == "--policy":
+        if argument == name:
             return arguments[position + 1] if position + 1 < len(arguments) else None
-        if argument.startswith("--policy="):
+        if argument.startswith(f"{name}="):
             return argument.partition("=")[2]
     return None
 

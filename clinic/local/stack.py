@@ -118,7 +118,7 @@ class Stack:
 
     def publish(self, **facts: Any) -> None:
         """Tell other commands which parts run here and how to use them."""
-        shared = ("DATABASE_URL", "VALKEY_URL", "ROUNDS_PG_BIN")
+        shared: tuple[str, ...] = ("DATABASE_URL", "VALKEY_URL", "ROUNDS_PG_BIN")
         shared += ("POLICY_URL", "POLICY_MODEL", "POLICY_ENGINE", "ROUNDS_EMBEDDED")
         parts = {name: self.env[name] for name in shared if name in self.env}
         has_model = self.model is not None or self._default_model is None

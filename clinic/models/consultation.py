@@ -66,6 +66,9 @@ class Consultation(StatusModel):
         help_text="Pinned from the first turn to the last.",
     )
     endpoint = models.ForeignKey("clinic.Endpoint", on_delete=models.PROTECT, related_name="consultations")
+    agent_called = models.BooleanField(
+        default=True, help_text="False while the clinician plays a virtual or published case alone."
+    )
     last_seq = models.BigIntegerField(default=0)
     diagnosis = models.TextField(blank=True, help_text="The clinician's, at closing.")
     closing_note = models.TextField(blank=True)

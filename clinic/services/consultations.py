@@ -40,21 +40,53 @@ OPEN = (
 )
 
 
-def start(*, case: Case, by: User) -> Consultation:
-    """Open a consultation with the policy that serves now, pinned to the end, and its first agent turn."""
+def start(*, case: Case, by: User, alone: bool = False) -> Consultation:
+    """Open a consultation with the policy that serves now, pinned to the end, and its first agent turn.
+
+    With `alone` the agent keeps silent until it is called: the clinician plays the case, and its world answers.
+    """
     if not by.may_consult:
         raise Refused(SENTENCES["may_not_consult"])
     version, endpoint = versions.serving_agent()
     if case.kind == CaseKind.PATIENT and not version.may_see_patients:
         raise Refused(SENTENCES["untrained_patient"])
+    if alone and case.kind == CaseKind.PATIENT:
+        raise Refused(SENTENCES["patient_alone"])
     with transaction.atomic():
         consultation = Consultation.objects.create(
-            site=case.site, case=case, clinician=by, model_version=version, endpoint=endpoint
+            site=case.site, case=case, clinician=by, model_version=version, endpoint=endpoint, agent_called=not alone
         )
-        outbox = Outbox(consultation)
-        _agent_next(consultation, by, outbox)
-        _audit(consultation, by, "started", case=str(case.pk), version=version.version)
+        if not alone:
+            _agent_next(consultation, by, Outbox(consultation))
+        _audit(consultation, by, "started", case=str(case.pk), version=version.version, alone=alone)
     return consultation
+
+
+def call_agent(*, consultation: Consultation, by: User) -> Turn:
+    """The agent, silent so far, takes part from here on: it is told everything and speaks next."""
+    with _steering(consultation, by) as (current, outbox):
+        if current.agent_called:
+            raise Refused(SENTENCES["agent_is_there"])
+        current.agent_called = True
+        current.save(update_fields=["agent_called"])
+        turn = _agent_next(current, by, outbox)
+        _audit(current, by, "agent_called", turns=[turn.number])
+    return turn
+
+
+def ask(*, consultation: Consultation, by: User, question: str) -> Turn:
+    """The clinician's own question, answered by the case's world."""
+    _refuse_patient(consultation)
+    if not question.strip():
+        raise Refused(SENTENCES["needs_text"])
+    observation = ask_world(world_for(consultation.case).ask(question))
+    with _steering(consultation, by) as (current, outbox):
+        asked = _turn(current, by, role=TurnRole.CLINICIAN, text=question.strip())
+        _tell(outbox, asked)
+        turn = _world_turn(current, by, outbox, question.strip(), observation, role=TurnRole.PATIENT)
+        _go_on(current, by, outbox)
+        _audit(current, by, "asked", turns=[asked.number, turn.number])
+    return turn
 
 
 def order(*, consultation: Consultation, by: User, examination: str = "") -> Turn:
@@ -64,7 +96,7 @@ def order(*, consultation: Consultation, by: User, examination: str = "") -> Tur
     observations = ask_world(world_for(consultation.case).examine(request))
     with _steering(consultation, by) as (current, outbox):
         turns = [_world_turn(current, by, outbox, request, seen) for seen in observations]
-        _agent_next(current, by, outbox)
+        _go_on(current, by, outbox)
         _audit(current, by, "ordered", turns=[turn.number for turn in turns])
     return turns[0]
 
@@ -79,7 +111,7 @@ def answer(*, consultation: Consultation, by: User, text: str = "") -> Turn:
     observation = ask_world(world_for(consultation.case).ask(question))
     with _steering(consultation, by) as (current, outbox):
         turn = _world_turn(current, by, outbox, question, observation, role=TurnRole.PATIENT)
-        _agent_next(current, by, outbox)
+        _go_on(current, by, outbox)
         _audit(current, by, "answered", turns=[turn.number])
     return turn
 
@@ -100,7 +132,7 @@ def say(*, consultation: Consultation, by: User, text: str) -> Turn:
     with _steering(consultation, by) as (current, outbox):
         turn = _turn(current, by, role=TurnRole.CLINICIAN, text=text.strip())
         _tell(outbox, turn)
-        _agent_next(current, by, outbox)
+        _go_on(current, by, outbox)
         _audit(current, by, "said", turns=[turn.number])
     return turn
 
@@ -206,7 +238,7 @@ def _enter(
             by=by,
         )
         _tell(outbox, turn)
-        _agent_next(current, by, outbox)
+        _go_on(current, by, outbox)
         _audit(current, by, what, turns=[turn.number])
     return turn
 
@@ -236,6 +268,15 @@ def _turn(consultation: Consultation, by: User, **facts: Any) -> Turn:
 
 def _tell(outbox: Outbox, turn: Turn) -> None:
     outbox.add(EventType.TURN, agent_turns.turn_data(turn, turn.text), turn=turn.number)
+
+
+def _go_on(consultation: Consultation, by: User, outbox: Outbox) -> None:
+    """The agent speaks next, unless the clinician plays alone."""
+    if consultation.agent_called:
+        _agent_next(consultation, by, outbox)
+    else:
+        outbox.add(EventType.DONE, {"status": consultation.status}, turn=agent_turns.next_number(consultation) - 1)
+        _publish(consultation, outbox)
 
 
 def _agent_next(consultation: Consultation, by: User, outbox: Outbox) -> Turn:

@@ -24,6 +24,8 @@ SENTENCES = {
     "nothing_to_retry": "The agent's last answer is complete, so there is nothing to try again.",
     "needs_text": "Nothing was entered. Write something first; the rest is unchanged.",
     "enter_result": "This is a real patient: order the examination in the usual way and enter its result here.",
+    "patient_alone": "A real patient's case cannot be played: its results come from the ward, not from a simulation.",
+    "agent_is_there": "The agent already takes part in this consultation; it answers after your next step.",
     "may_not_consult": "Your role does not hold consultations. Ask an administrator if that should change.",
     "internal": "Something failed on our side. Everything entered is saved; try again, and report it if it stays.",
 }

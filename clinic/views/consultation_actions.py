@@ -50,6 +50,17 @@ def consultation_answer(request: SignedIn, consultation_id: UUID) -> HttpRespons
 
 
 @require_POST
+def consultation_ask(request: SignedIn, consultation_id: UUID) -> HttpResponse:
+    words = request.POST.get("question", "")[:1000]
+    return _act(request, consultation_id, lambda r, c: consultations.ask(consultation=c, by=r.user, question=words))
+
+
+@require_POST
+def consultation_call(request: SignedIn, consultation_id: UUID) -> HttpResponse:
+    return _act(request, consultation_id, lambda r, c: consultations.call_agent(consultation=c, by=r.user))
+
+
+@require_POST
 def consultation_result(request: SignedIn, consultation_id: UUID) -> HttpResponse:
     def enter(request: SignedIn, found: Consultation) -> None:
         form = ResultForm(request.POST)

@@ -21,7 +21,7 @@ from clinic.models import (
     Training,
     Turn,
 )
-from clinic.services import agent_turns, consultations, dispatch
+from clinic.services import agent_turns, consultations, dispatch, prompts
 from clinic.services.agent_turns import Lease, LeaseLost, Spoken
 from clinic.services.errors import Refused
 from tests.clinic.factories import make_case, make_consultation, make_serving_agent, make_site, make_turn, make_user
@@ -299,3 +299,41 @@ def test_no_patient_text_in_the_audit_log(host: Host) -> None:
     consultation = speaks(host, "ask", "Unmistakable words?", reason="Unmistakable words.")
     consultations.answer(consultation=consultation, by=consultation.clinician, text="Unmistakable words")
     assert not any("Unmistakable" in str(entry.data) for entry in AuditEntry.objects.all())
+
+
+def alone() -> Consultation:
+    make_serving_agent()
+    return consultations.start(case=make_case("virtual"), by=make_user(), alone=True)
+
+
+def test_alone_the_world_answers_and_the_agent_keeps_silent(host: Host) -> None:
+    consultation = alone()
+    by = consultation.clinician
+    consultations.ask(consultation=consultation, by=by, question="Do you cough?")
+    consultations.order(consultation=consultation, by=by, examination="chest X-ray")
+    consultation.refresh_from_db()
+    assert consultation.status == "waiting"
+    assert [turn.role for turn in consultation.turns.all()] == ["clinician", "patient", "environment"]
+    assert host.produced == []
+    assert SimulatedResult.objects.filter(consultation=consultation).exists()
+    assert not Finding.objects.filter(consultation=consultation).exists()
+
+
+def test_the_agent_is_called_in_and_told_what_was_found(host: Host, django_capture_on_commit_callbacks: Any) -> None:
+    consultation = alone()
+    by = consultation.clinician
+    consultations.order(consultation=consultation, by=by, examination="chest X-ray")
+    with django_capture_on_commit_callbacks(execute=True):
+        turn = consultations.call_agent(consultation=consultation, by=by)
+    assert host.produced == [turn]
+    told = " ".join(message.content for message in prompts.prompt_for(turn).messages)
+    assert "Consolidation of the right lower lobe" in told
+    with pytest.raises(Refused):
+        consultations.call_agent(consultation=consultation, by=by)
+
+
+def test_a_real_patient_is_never_played() -> None:
+    make_serving_agent()
+    ModelVersion.objects.update(training=Training.EXTERNAL)
+    with pytest.raises(Refused, match="cannot be played"):
+        consultations.start(case=make_case("patient"), by=make_user(), alone=True)
