@@ -22,6 +22,10 @@ from clinic.local.stack import ADDRESSES
         ("consult --case x", READY | Needs.MODEL),
         ("evaluate e2e --policy oracle", READY),
         ("evaluate e2e --policy=random", READY),
+        ("evaluate e2e --policy greedy-oracle", READY),
+        ("evaluate e2e --policy random:3", READY),
+        ("evaluate e2e --policy=http://box:8000/v1#m", READY),
+        ("evaluate e2e --policy mine --url http://box:8000/v1 --model m", READY),
         ("evaluate e2e --policy dx-123", READY | Needs.MODEL),
     ],
 )
