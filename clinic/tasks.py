@@ -6,7 +6,8 @@ import asyncio
 
 from celery import shared_task
 
-from clinic.services import endpoints
+from clinic.models import Site
+from clinic.services import endpoints, virtual_clinic
 from clinic.streaming import recovery
 
 
@@ -20,3 +21,15 @@ def recover_turns() -> int:
 def probe_endpoints() -> int:
     """One decoded token from every active endpoint; how many answered."""
     return endpoints.probe_all()
+
+
+@shared_task
+def open_case_banks() -> int:
+    """The case bank at every site that lacks it; how many cases were added."""
+    return sum(virtual_clinic.open_bank(site=site, by=None) for site in Site.objects.all())
+
+
+@shared_task
+def check_knowledge() -> bool:
+    """Every gate of the present knowledge, unless its values are kept already; whether all hold."""
+    return virtual_clinic.check_knowledge().holds

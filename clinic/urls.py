@@ -49,6 +49,7 @@ urlpatterns = [
     path(PERSON + "second-factor/", people.people_second_factor, name="people_second_factor"),
     path("join/<str:token>/", people.join, name="join"),
     path("virtual-clinic/", virtual_clinic.overview, name="virtual_clinic"),
+    path("virtual-clinic/check/", virtual_clinic.check, name="virtual_check"),
     path("virtual-clinic/new/", virtual_clinic.new_patient, name="virtual_new_patient"),
     path("virtual-clinic/<slug:condition_id>/", virtual_clinic.condition, name="virtual_condition"),
     path("audit/", audit.audit_log, name="audit_log"),

@@ -50,9 +50,9 @@ class Gate:
 
     def as_dict(self) -> dict[str, Any]:
         return {
-            "value": round(self.value, 10),
+            "value": round(float(self.value), 10),
             "bounds": [self.low, self.high],
-            "holds": self.holds,
+            "holds": bool(self.holds),
             "detail": self.detail,
         }
 

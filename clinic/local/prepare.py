@@ -27,8 +27,16 @@ def main() -> None:
         if settings.DEMO_LOGINS:
             with (home.run / "demo.txt").open("w") as out:
                 call_command("seed_demo", stdout=out)
+            open_case_banks()
     except (CommandError, DatabaseError) as error:
         sys.exit(" ".join(str(error).split()))
+
+
+def open_case_banks() -> None:
+    """Left to the worker: drawing five hundred patients should not keep the first page waiting."""
+    from clinic.tasks import open_case_banks
+
+    open_case_banks.delay()
 
 
 def collect_static() -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
+from celery import current_app
 from django.db import transaction
 from django.utils import timezone
 
 from agents.knowledge.check import Check, Gate
+from agents.knowledge.files import ROOT, digest
 from agents.world.model import model
 from agents.world.virtual import BANK, SPLIT_SIZE, UnknownCase, bank, case_id, open_case
 from clinic.models import Case, CaseKind, KnowledgeCheck, Site, User
@@ -18,11 +21,12 @@ from clinic.services.cases import MAY_ENTER
 from clinic.services.errors import Refused
 from clinic.services.records import fields_of
 
-SEALED = "virtual:sealed:"
+PATIENCE = timedelta(minutes=15)
 
 
 def knowledge_version() -> str:
-    return model().known.version
+    """The hash of the knowledge files, without compiling them."""
+    return digest(ROOT)
 
 
 @transaction.atomic
@@ -31,6 +35,9 @@ def open_bank(*, site: Site, by: User | None) -> int:
 
     Unused cases of an earlier version of the knowledge make room: their patients can no longer be drawn.
     """
+    last = f"virtual:sealed:{BANK['sealed'] - 1:04d}@{knowledge_version()}"
+    if Case.objects.filter(site=site, key=last).exists():  # made in one transaction: all are there
+        return 0
     wanted = bank()
     there = set(Case.objects.filter(site=site, key__in=wanted).values_list("key", flat=True))
     missing = [_case(site, by, key) for key in wanted if key not in there]
@@ -79,8 +86,8 @@ def is_current(case: Case) -> bool:
 def check_knowledge(*, again: bool = False, tell: Callable[[Gate], None] = lambda gate: None) -> KnowledgeCheck:
     """Compute every gate of the present knowledge and keep the values; minutes of work, so kept by version."""
     check = Check()
-    row, made = KnowledgeCheck.objects.get_or_create(version=check.known.version)
-    if row.finished_at and not (made or again):
+    row, _ = KnowledgeCheck.objects.get_or_create(version=check.known.version)
+    if row.finished_at and not again:
         return row
     gates = {}
     for gate in check.gates():
@@ -94,6 +101,22 @@ def check_knowledge(*, again: bool = False, tell: Callable[[Gate], None] = lambd
     )
     row.refresh_from_db()
     return row
+
+
+def ask_for_check(*, by: User) -> None:
+    """Let the worker compute the gates; it takes a minute or two."""
+    if not by.may_consult:
+        raise Refused("Only clinicians and administrators ask for the checks.")
+    row, _ = KnowledgeCheck.objects.get_or_create(version=knowledge_version())
+    KnowledgeCheck.objects.filter(pk=row.pk).update(started_at=timezone.now())
+    transaction.on_commit(lambda: current_app.send_task("clinic.tasks.check_knowledge"))
+
+
+def check_is_running() -> bool:
+    """Asked for lately; a worker that died in the middle is asked again after a while."""
+    since = timezone.now() - PATIENCE
+    rows = KnowledgeCheck.objects.filter(version=knowledge_version(), finished_at=None, started_at__gte=since)
+    return rows.exists()
 
 
 def last_check() -> KnowledgeCheck | None:

@@ -17,6 +17,9 @@ from clinic.services.errors import Refused
 from clinic.views.access import SignedIn
 from clinic.views.paging import page_of, render_list
 
+BANK = "bank"
+"""The filter that shows the five hundred virtual patients nobody has called in; elsewhere they would bury the rest."""
+
 
 def case_list(request: SignedIn) -> HttpResponse:
     words, kind = request.GET.get("q", "").strip()[:200], request.GET.get("kind", "")
@@ -32,11 +35,15 @@ def case_list(request: SignedIn) -> HttpResponse:
     )
     for word in words.split():
         rows = rows.filter(Q(title__icontains=word) | Q(complaint__icontains=word) | Q(key__icontains=word))
+    bank = Q(origin="virtual", created_by=None)
+    rows = rows.filter(bank) if kind == BANK else rows.exclude(bank & Q(consultations=None))
     if kind in CaseKind.values:
         rows = rows.filter(kind=kind)
     page = page_of(rows, request)
     return render_list(
-        request, "clinic/case_list.html", {"page": page, "q": words, "kind": kind, "kinds": CaseKind.choices}
+        request,
+        "clinic/case_list.html",
+        {"page": page, "q": words, "kind": kind, "kinds": [*CaseKind.choices, (BANK, "Case bank")]},
     )
 
 

@@ -14,16 +14,17 @@ from clinic.views.access import SignedIn
 
 @require_safe
 def overview(request: SignedIn) -> HttpResponse:
-    check = virtual_clinic.last_check()
+    found = virtual_clinic.last_check()
     context = {
         "groups": cards.coverage(),
         "conditions": len(cards.known().conditions),
         "version": virtual_clinic.knowledge_version(),
         "grades": cards.shares_of_grades(cards.known().conditions.values()),
         "sources": list(cards.known().sources["sources"].values()),
-        "check": check,
-        "gates": gate_rows(check.gates) if check else [],
-        "reliability": reliability_chart(check.reliability) if check else None,
+        "check": found,
+        "running": not found and virtual_clinic.check_is_running(),
+        "gates": gate_rows(found.gates) if found else [],
+        "reliability": reliability_chart(found.reliability) if found else None,
         "may_call": request.user.role in virtual_clinic.MAY_ENTER,
     }
     return render(request, "clinic/virtual_clinic.html", context)
@@ -35,6 +36,16 @@ def condition(request: SignedIn, condition_id: str) -> HttpResponse:
     if card is None:
         raise Http404("The virtual clinic has no condition of this name.")
     return render(request, "clinic/condition.html", {"card": card, "condition": card.condition})
+
+
+@require_POST
+def check(request: SignedIn) -> HttpResponseRedirect:
+    try:
+        virtual_clinic.ask_for_check(by=request.user)
+        messages.info(request, "The worker computes the gates now; their values appear here in a minute or two.")
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+    return redirect("virtual_clinic")
 
 
 @require_POST

@@ -1,5 +1,7 @@
 """Virtual patients as cases, and the kept checks of the knowledge."""
 
+from typing import Any
+
 import pytest
 
 from agents.knowledge.check import Gate
@@ -88,3 +90,17 @@ def test_gates_are_kept_by_version_of_the_knowledge(monkeypatch: pytest.MonkeyPa
     virtual_clinic.check_knowledge(again=True)
     assert Counting.runs == 2
     assert KnowledgeCheck.objects.count() == 1
+
+
+def test_a_check_is_asked_for_once_and_left_to_the_worker(
+    monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr(virtual_clinic.current_app, "send_task", sent.append)
+    with django_capture_on_commit_callbacks(execute=True):
+        virtual_clinic.ask_for_check(by=make_user(role=Role.CLINICIAN))
+    assert sent == ["clinic.tasks.check_knowledge"]
+    assert virtual_clinic.check_is_running()
+    assert virtual_clinic.last_check() is None
+    with pytest.raises(Refused):
+        virtual_clinic.ask_for_check(by=make_user(role=Role.RESEARCHER))
