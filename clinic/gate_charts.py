@@ -24,7 +24,8 @@ class GateRow:
 
 
 def gate_rows(gates: dict[str, dict[str, Any]]) -> list[GateRow]:
-    return [_row(name, gate) for name, gate in gates.items()]
+    """What fails first, then by name: the database does not keep the order of a JSON object."""
+    return sorted((_row(name, gate) for name, gate in gates.items()), key=lambda row: (row.holds, row.name))
 
 
 def _row(name: str, gate: dict[str, Any]) -> GateRow:
