@@ -33,9 +33,12 @@ ATTRIBUTES = {
 VERBS = {"ask": "Ask", "examine": "Examine", "diagnose": "Diagnose", "defer": "Defer"}
 
 
-def turn_html(turn: Turn) -> SafeString:
-    """The whole `#turn-N` element. Holds no form and nothing that differs between the people who see it."""
-    html = render_to_string("clinic/turn.html", turn_context(turn))
+def turn_html(turn: Turn, **instead: Any) -> SafeString:
+    """The whole `#turn-N` element. Holds no form and nothing that differs between the people who see it.
+
+    `instead` replaces parts of the context for a turn that is no row, such as one of an evaluated episode.
+    """
+    html = render_to_string("clinic/turn.html", {**turn_context(turn), **instead})
     # Autoescape is the first line; this one holds even where a template forgets it.
     return mark_safe(nh3.clean(html, tags=TAGS, attributes=ATTRIBUTES, url_schemes=set(), link_rel=None))  # noqa: S308
 

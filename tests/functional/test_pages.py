@@ -22,6 +22,7 @@ from tests.clinic.factories import (
     make_user,
 )
 from tests.functional.conftest import Visitor
+from tests.training.factories import make_evaluated, make_evaluation
 
 REQUESTS, KILOBYTES = 6, 60
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
@@ -74,6 +75,9 @@ def addresses(clinician: User, admin: User, serving: Endpoint) -> list[str]:
     pages = [reverse(name) for name in names.split()]
     pages += [reverse("case_detail", args=[case.pk]), reverse("consultation_new") + f"?case={case.pk}"]
     pages += [reverse("version_detail", args=[serving.model_version.version]), reverse("account_change_password")]
+    played = make_evaluated(make_evaluation(site=clinician.site))
+    pages += [reverse("training:evaluation_list"), reverse("training:evaluation_detail", args=[played.evaluation_id])]
+    pages += [reverse("training:evaluation_episode", args=[played.evaluation_id, played.number])]
     return [*pages, "/cases/?q=nothing-like-this", "/no-such-page/", *rooms.values()]
 
 
