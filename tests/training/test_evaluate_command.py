@@ -43,6 +43,7 @@ def refused(*arguments: str) -> str:
     return str(error.value)
 
 
+@pytest.mark.slow
 def test_random_on_virtual_patients(home, monkeypatch):
     got, told = run(*RANDOM)
     assert set(KEYS) <= set(got)
@@ -69,6 +70,7 @@ def test_random_on_virtual_patients(home, monkeypatch):
     assert Evaluation.objects.count() == 1
 
 
+@pytest.mark.slow
 def test_an_interrupted_one_goes_on(home, monkeypatch):
     play, played = runner.run_episode, []
 
