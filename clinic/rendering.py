@@ -46,6 +46,7 @@ def turn_html(turn: Turn, **instead: Any) -> SafeString:
 def turn_context(turn: Turn) -> dict[str, Any]:
     action = turn.action or {}
     kind = str(action.get("action", ""))
+    found = results(turn)
     return {
         "turn": turn,
         "action": action,
@@ -54,7 +55,8 @@ def turn_context(turn: Turn) -> dict[str, Any]:
         "final": kind in ("diagnose", "defer"),
         "leading": leading(action),
         "estimate": estimate(str(action.get("target", ""))) if kind == "examine" else None,
-        "results": results(turn),
+        "results": found,
+        "words": beside(turn, found),
         "sentence": SENTENCES.get(turn.error_code or "internal", SENTENCES["internal"]),
         "classes": " ".join(filter(None, [turn.role, turn.status, turn.source, kind, "final" if _final(kind) else ""])),
     }
@@ -76,6 +78,16 @@ def results(turn: Turn) -> list[dict[str, Any]]:
         return []
     rows: list[Finding | SimulatedResult] = [*turn.findings.all(), *turn.simulated_results.all()]
     return [value for row in rows for value in row.values]
+
+
+def beside(turn: Turn, values: list[dict[str, Any]]) -> str:
+    """The text of a result without the lines that only repeat the table of its values, or its own name."""
+    if not values:
+        return turn.text
+    repeated = tuple(f"{value['name']}: " for value in values if value.get("name"))
+    lines = turn.text.splitlines()
+    kept = [line for line in lines if not (line.startswith(repeated) or line.rstrip(":") == turn.matched)]
+    return "\n".join(kept)
 
 
 @lru_cache(maxsize=512)

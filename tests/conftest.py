@@ -28,3 +28,11 @@ def _quick_passwords():
     usual, PBKDF2PasswordHasher.iterations = PBKDF2PasswordHasher.iterations, 1
     yield
     PBKDF2PasswordHasher.iterations = usual
+
+
+@pytest.fixture(autouse=True)
+def _fresh_cache():
+    """Rate limits are counted in the cache; one test's sign-ins must not lock out the next."""
+    from django.core.cache import cache
+
+    cache.clear()

@@ -75,6 +75,7 @@ def addresses(clinician: User, admin: User, serving: Endpoint) -> list[str]:
     pages = [reverse(name) for name in names.split()]
     pages += [reverse("case_detail", args=[case.pk]), reverse("consultation_new") + f"?case={case.pk}"]
     pages += [reverse("version_detail", args=[serving.model_version.version]), reverse("account_change_password")]
+    pages += [reverse("virtual_clinic"), reverse("virtual_condition", args=["pe"])]
     played = make_evaluated(make_evaluation(site=clinician.site))
     pages += [reverse("training:evaluation_list"), reverse("training:evaluation_detail", args=[played.evaluation_id])]
     pages += [reverse("training:evaluation_episode", args=[played.evaluation_id, played.number])]

@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from clinic.differential import differential_of
-from clinic.models import CaseKind, Consultation, Patient, Role, Training, User
-from clinic.rendering import turn_html
+from clinic.models import CaseKind, Consultation, Patient, Role, Training, Turn, User
+from clinic.rendering import beside, turn_html
 from tests.clinic.factories import (
     CRP,
     make_case,
@@ -203,3 +203,12 @@ def test_no_page_carries_inline_script_or_style(visitor, clinician) -> None:
     assert " style=" not in page
     assert all("src=" in tag.split(">")[0] for tag in page.split("<script")[1:])
     assert "script-src 'self'" in answer["Content-Security-Policy"]
+
+
+def test_a_table_of_values_is_not_said_twice() -> None:
+    values = [{"name": "Sodium", "value": 131.0, "unit": "mmol/L"}]
+    turn = Turn(
+        role="environment", matched="Electrolytes", text="Electrolytes:\nSodium: 131 mmol/L (135-145)\nHaemolysed."
+    )
+    assert beside(turn, values) == "Haemolysed."
+    assert beside(turn, []) == turn.text
