@@ -147,12 +147,16 @@ def server_arguments(folder: Path, port: int) -> list[str]:
         "--dtype": "bfloat16",
         "--max-model-len": str(CONTEXT),
         "--max-num-seqs": "32",
+        "--max-num-batched-tokens": str(CONTEXT),
         "--structured-outputs-config": json.dumps(structured),
         "--logprobs-mode": "processed_logprobs",
         # Requests carry a priority: a waiting clinician goes before rollouts and drafts.
         "--scheduling-policy": "priority",
     }
-    return [part for name, value in options.items() for part in (name, value)] + ["--enforce-eager"]
+    # A prompt must not be read in pieces: vLLM 0.32 then rewinds the seeded generator of its request, which a CPU
+    # generator cannot do, and the whole engine dies.
+    flags = ["--enforce-eager", "--no-enable-chunked-prefill"]
+    return [part for name, value in options.items() for part in (name, value)] + flags
 
 
 def pinned_engine() -> str:
