@@ -1,7 +1,8 @@
 """The nouns of the clinic, one file each."""
 
 from clinic.models.audit import AuditEntry, AuditHead
-from clinic.models.case import Case, CaseKind, Finding, FindingSource, SimulatedResult
+from clinic.models.case import Case, CaseKind, Finding, FindingSource, FindingState, SimulatedResult
+from clinic.models.cds import CdsCard, CdsClient
 from clinic.models.consultation import (
     Consultation,
     ConsultationStatus,
@@ -12,7 +13,11 @@ from clinic.models.consultation import (
     TurnRole,
     TurnStatus,
 )
+from clinic.models.feedback import DeclineReason, Feedback, FeedbackKind, FeedbackStatus
+from clinic.models.intake import IntakeDraft
+from clinic.models.judgement import Certainty, Commitment, DraftStatus, Handover, Outcome, TurnDrafts
 from clinic.models.knowledge import KnowledgeCheck
+from clinic.models.ledger import LedgerEntry, LedgerOrigin, LedgerStatus, RedFlagAlert
 from clinic.models.lifecycle import IllegalTransition, StaleStatus, StatusChange, StatusModel
 from clinic.models.model_version import Endpoint, ModelRole, ModelVersion, Training, VersionStatus
 from clinic.models.patient import Patient
@@ -24,20 +29,37 @@ __all__ = [
     "AuditHead",
     "Case",
     "CaseKind",
+    "CdsCard",
+    "CdsClient",
+    "Certainty",
+    "Commitment",
     "Consultation",
     "ConsultationStatus",
+    "DeclineReason",
+    "DraftStatus",
     "Endpoint",
     "Event",
     "EventType",
+    "Feedback",
+    "FeedbackKind",
+    "FeedbackStatus",
     "Finding",
     "FindingSource",
+    "FindingState",
+    "Handover",
     "IllegalTransition",
+    "IntakeDraft",
     "Invitation",
     "KnowledgeCheck",
+    "LedgerEntry",
+    "LedgerOrigin",
+    "LedgerStatus",
     "ModelOutput",
     "ModelRole",
     "ModelVersion",
+    "Outcome",
     "Patient",
+    "RedFlagAlert",
     "Role",
     "SimulatedResult",
     "Site",
@@ -46,6 +68,7 @@ __all__ = [
     "StatusModel",
     "Training",
     "Turn",
+    "TurnDrafts",
     "TurnRole",
     "TurnStatus",
     "User",

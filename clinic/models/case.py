@@ -91,10 +91,17 @@ class FindingSource(models.TextChoices):
     RECORDED = "recorded", "From the record"
 
 
+class FindingState(models.TextChoices):
+    PRESENT = "present", "Present"
+    ABSENT = "absent", "Absent"
+    UNKNOWN = "unknown", "Unknown"
+
+
 class Finding(models.Model):
     """One recorded fact. A simulated result can never be one: the constraint knows only two sources."""
 
     Source = FindingSource
+    State = FindingState
 
     case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="findings")
     consultation = models.ForeignKey(
@@ -103,8 +110,11 @@ class Finding(models.Model):
     turn = models.ForeignKey("clinic.Turn", null=True, blank=True, on_delete=models.CASCADE, related_name="findings")
     source = models.CharField(max_length=10, choices=FindingSource)
     name = models.CharField(max_length=200)
+    code = models.CharField(max_length=80, blank=True, help_text="The knowledge's finding, where it is one.")
+    state = models.CharField(max_length=8, choices=FindingState, default=FindingState.PRESENT)
     text = models.TextField(blank=True)
     values = models.JSONField(default=list, blank=True)
+    retracted_at = models.DateTimeField(null=True, blank=True, help_text="Undone: kept, shown struck, never used.")
     by = models.ForeignKey("clinic.User", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     at = models.DateTimeField(auto_now_add=True)
 
@@ -133,6 +143,7 @@ class SimulatedResult(models.Model):
     world = models.CharField(max_length=60, help_text="Which world wrote it: authored, virtual, language.")
     world_version = models.CharField(max_length=80, blank=True)
     seed = models.BigIntegerField(null=True, blank=True)
+    retracted_at = models.DateTimeField(null=True, blank=True)
     at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -69,6 +69,12 @@ class Consultation(StatusModel):
     agent_called = models.BooleanField(
         default=True, help_text="False while the clinician plays a virtual or published case alone."
     )
+    independent_first = models.BooleanField(
+        default=False, help_text="The agent's differential stays hidden until the clinician has committed one."
+    )
+    paused_at = models.DateTimeField(null=True, blank=True)
+    paused_until = models.DateField(null=True, blank=True)
+    pause_note = models.TextField(blank=True)
     last_seq = models.BigIntegerField(default=0)
     diagnosis = models.TextField(blank=True, help_text="The clinician's, at closing.")
     closing_note = models.TextField(blank=True)
@@ -138,6 +144,8 @@ class Turn(StatusModel):
     error_code = models.CharField(max_length=40, blank=True)
     first_token_ms = models.FloatField(null=True, blank=True)
     tokens = models.PositiveIntegerField(null=True, blank=True)
+    retracted_at = models.DateTimeField(null=True, blank=True, help_text="Undone: kept, shown struck, never told on.")
+    retracted_by = models.ForeignKey("clinic.User", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     started_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 

@@ -11,6 +11,9 @@ class Site(models.Model):
         default=False, help_text="Real patients' cases; refused in any event while an untrained agent serves."
     )
     requires_second_factor = models.BooleanField(default=False)
+    independent_first = models.BooleanField(
+        default=False, help_text="Clinicians commit a differential before they see the agent's."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
