@@ -23,6 +23,7 @@ from clinic.models.model_version import Endpoint, ModelRole, ModelVersion, Train
 from clinic.models.patient import Patient
 from clinic.models.site import Site
 from clinic.models.user import Invitation, Role, User
+from clinic.models.world import WorldBackend, WorldDraw
 
 __all__ = [
     "AuditEntry",
@@ -73,4 +74,6 @@ __all__ = [
     "TurnStatus",
     "User",
     "VersionStatus",
+    "WorldBackend",
+    "WorldDraw",
 ]

@@ -142,6 +142,7 @@ class SimulatedResult(models.Model):
     values = models.JSONField(default=list, blank=True)
     world = models.CharField(max_length=60, help_text="Which world wrote it: authored, virtual, language.")
     world_version = models.CharField(max_length=80, blank=True)
+    model = models.CharField(max_length=160, blank=True, help_text="The name of the model that wrote it, if one did.")
     seed = models.BigIntegerField(null=True, blank=True)
     retracted_at = models.DateTimeField(null=True, blank=True)
     at = models.DateTimeField(auto_now_add=True)

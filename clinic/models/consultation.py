@@ -10,6 +10,7 @@ from django.db import models
 from clinic.models.case import CaseKind
 from clinic.models.lifecycle import StatusModel
 from clinic.models.user import Role
+from clinic.models.world import WorldBackend
 
 if TYPE_CHECKING:
     from clinic.models.user import User
@@ -75,6 +76,19 @@ class Consultation(StatusModel):
     paused_at = models.DateTimeField(null=True, blank=True)
     paused_until = models.DateField(null=True, blank=True)
     pause_note = models.TextField(blank=True)
+    world = models.CharField(max_length=10, choices=WorldBackend, default=WorldBackend.OWN)
+    world_version = models.ForeignKey(
+        "clinic.ModelVersion",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="The world model's, pinned from the first result to the last.",
+    )
+    world_seed = models.BigIntegerField(null=True, blank=True)
+    world_case_kind = models.CharField(
+        max_length=10, null=True, blank=True, help_text="The case's kind, where a language world answers."
+    )
     last_seq = models.BigIntegerField(default=0)
     diagnosis = models.TextField(blank=True, help_text="The clinician's, at closing.")
     closing_note = models.TextField(blank=True)
@@ -92,7 +106,22 @@ class Consultation(StatusModel):
                 condition=models.Q(status="closed", closed_at__isnull=False)
                 | (~models.Q(status="closed") & models.Q(closed_at__isnull=True)),
                 name="consultation_closed_at_exactly_when_closed",
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(
+                    world=WorldBackend.OWN,
+                    world_version__isnull=True,
+                    world_seed__isnull=True,
+                    world_case_kind__isnull=True,
+                )
+                | models.Q(
+                    world=WorldBackend.LANGUAGE,
+                    world_version__isnull=False,
+                    world_seed__isnull=False,
+                    world_case_kind__in=[CaseKind.RECORD, CaseKind.VIRTUAL],
+                ),
+                name="language_world_never_on_a_real_patient",
+            ),
         ]
 
     def __str__(self) -> str:
