@@ -1,4 +1,4 @@
-"""The only module that talks to a model server: the OpenAI protocol as vLLM speaks it, streamed.
+"""What talks to a model server (with agents/completions.py): the OpenAI protocol as vLLM speaks it, streamed.
 
 Contract: every failure is a PolicyError with a `code`. PolicyUnavailable (`policy_unavailable`, `policy_timeout`)
 may be retried; a plain PolicyError (`policy_rejected`, `context_exceeded`, `policy_garbled`) will not get better by
@@ -199,9 +199,9 @@ class PolicyClient:
             self._loop = loop
         return self._http
 
-    async def _events(self, body: bytes) -> AsyncGenerator[Delta, None]:
+    async def _events(self, body: bytes, path: str = "chat/completions") -> AsyncGenerator[Delta, None]:
         reader = EventReader()
-        async with self._response(body) as (response, watch):
+        async with self._response(f"{self.url}/{path}", body) as (response, watch):
             content = response.content
             while not reader.done:
                 chunk = await content.readany()
@@ -215,15 +215,17 @@ class PolicyClient:
                 watch.start(self.idle_seconds if reader.began else None)
 
     @asynccontextmanager
-    async def _response(self, body: bytes) -> AsyncGenerator[tuple[aiohttp.ClientResponse, _Watch], None]:
-        """The open answer under its time-out; every failure inside becomes one of the error family."""
+    async def _response(
+        self, url: str, body: bytes | None
+    ) -> AsyncGenerator[tuple[aiohttp.ClientResponse, _Watch], None]:
+        """The open answer under its time-out (GET without a body); every failure becomes one of the error family."""
         watch = _Watch(self.first_token_seconds)
         response: aiohttp.ClientResponse | None = None
         whole = False
         try:
             async with asyncio.timeout(self.first_token_seconds):
-                response = await self._session().post(
-                    f"{self.url}/chat/completions", data=body, headers=self._headers, allow_redirects=False
+                response = await self._session().request(
+                    "GET" if body is None else "POST", url, data=body, headers=self._headers, allow_redirects=False
                 )
             if response.status != 200:
                 raise await _refusal(response)

@@ -1,4 +1,4 @@
-"""The one error family of talking to a model server."""
+"""The one error family of talking to a model server, be it the agent's or the world model's."""
 
 
 class PolicyError(Exception):
@@ -11,3 +11,11 @@ class PolicyError(Exception):
 
 class PolicyUnavailable(PolicyError):
     """Nobody answers just now; the same request may work later."""
+
+
+class WorldUnavailable(PolicyUnavailable):
+    """The world model does not answer just now: no result was made up in its place, and nothing was lost."""
+
+
+class WorldError(PolicyError):
+    """The world model refused, or its server says what cannot be read; trying again will not help."""

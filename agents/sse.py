@@ -1,4 +1,4 @@
-"""Reads server-sent events of a chat completion from raw chunks; on the token path, so it does little."""
+"""Reads server-sent events of a completion, chat or plain, from raw chunks; on the token path, so it does little."""
 
 from __future__ import annotations
 
@@ -72,7 +72,8 @@ class EventReader:
             return Delta("", usage=usage) if usage else None
         choice = choices[0]
         # PostgreSQL's text cannot hold NUL.
-        text = (choice["delta"].get("content") or "").replace("\x00", "�")
+        said = choice["text"] if "text" in choice else choice["delta"].get("content")
+        text = (said or "").replace("\x00", "�")
         finish = choice.get("finish_reason")
         self._finish = finish or self._finish
         ids = choice.get("token_ids")
