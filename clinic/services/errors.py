@@ -9,6 +9,10 @@ SENTENCES = {
     "policy_unavailable": "The diagnostic agent is not answering. Your words are saved; try again in a minute.",
     "policy_error": "The diagnostic agent refused the request. Your words are saved; tell your administrator.",
     "policy_timeout": "The diagnostic agent stopped in the middle of its answer. What you entered is saved; try again.",
+    "context_exceeded": (
+        "This consultation has grown longer than the agent can read at once. Everything is saved: undo the last step, "
+        "close it with your diagnosis, or start a new consultation on the same case."
+    ),
     "malformed": "The agent's answer could not be read as one clear action, so it is not shown as one. Try again.",
     "stopped": "You stopped the agent. Everything entered is saved; continue when you are ready.",
     "untrained_patient": (
@@ -27,5 +31,30 @@ SENTENCES = {
     "patient_alone": "A real patient's case cannot be played: its results come from the ward, not from a simulation.",
     "agent_is_there": "The agent already takes part in this consultation; it answers after your next step.",
     "may_not_consult": "Your role does not hold consultations. Ask an administrator if that should change.",
+    "ledger_open": "Not excluded yet: {names}. Exclude each by evidence, or say why it stays open; nothing was closed.",
+    "ledger_reason": "Say why it stays open. The entry is unchanged.",
+    "ledger_evidence": "Choose at least one fact of this case that speaks against it. The entry is unchanged.",
+    "not_a_recommendation": "The agent has not recommended anything that could be turned down.",
+    "why_declined": "Choose why it is not needed. “Other” and a few words is always possible.",
+    "words_for_other": "“Other” needs a few words: say why it is not needed.",
+    "too_many_at_once": "That is more than can be ordered at once. Order at most {most}; the rest can follow.",
+    "nothing_to_undo": "There is no step of yours that could be undone.",
+    "paused": "This consultation is paused. Resume it first; everything is as you left it.",
+    "not_paused": "This consultation is not paused.",
+    "pause_past": "The day on which it goes on must lie ahead. Choose a later one, or none.",
+    "no_colleague": "Choose a colleague of your site who holds consultations; only they can take it over.",
+    "no_differential": "Name at least one diagnosis. The order counts; a probability is optional.",
+    "percent": "Probabilities are percents from 0 to 100, together at most 100. Check them; nothing was changed.",
+    "impossible": "{name} {value} {unit} is outside what is physically possible; check the value or the unit.",
+    "unit_unknown": "{name} is not given in {unit}. Use {units}, or enter it as a report.",
+    "range_reversed": "The reference range of {name} ends below its beginning; check both numbers.",
+    "simulated_on_patient": "A simulated result was refused: this is a real patient.",
+    "not_given_by_you": "Only the person who gave it can change it.",
+    "withdrawn": "This was withdrawn already, which is final.",
     "internal": "Something failed on our side. Everything entered is saved; try again, and report it if it stays.",
 }
+
+
+def sentence(code: str) -> str:
+    """What people read when an agent's turn failed with this code."""
+    return SENTENCES.get(code, SENTENCES["policy_error"])

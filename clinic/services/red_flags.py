@@ -1,0 +1,97 @@
+"""Red flags: rules over the facts of a case. They need no model, and nothing that a model says reaches them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from agents.knowledge.safety import RedFlag, safety
+from clinic.facts import Facts, Known
+from clinic.models import Consultation, EventType, RedFlagAlert, StaleStatus, User
+from clinic.services import audit, ledger
+from clinic.services.errors import SENTENCES
+from clinic.services.events import Outbox
+from clinic.services.redraw import redraw
+
+
+def raise_flags(consultation: Consultation, facts: Facts, outbox: Outbox | None = None) -> list[RedFlagAlert]:
+    """Keep an alert for every rule that these facts break and that has not been raised; its conditions go open.
+
+    Called in the transaction that adds the facts, before the agent is asked. An alert is never taken back: an
+    undone finding leaves it standing until somebody acknowledges it.
+    """
+    there = set(consultation.red_flags.values_list("flag", flat=True))
+    fresh = [flag for flag in broken(facts) if flag.id not in there]
+    alerts = RedFlagAlert.objects.bulk_create(_alert(consultation, flag, facts) for flag in fresh)
+    if not alerts:
+        return []
+    ledger.add_conditions(consultation, [key for alert in alerts for key in alert.consider])
+    if outbox is not None:
+        newest = consultation.turns.order_by("-number").values_list("number", flat=True).first() or 0
+        outbox.add(EventType.STATE, {"state": "red_flag", "says": [alert.says for alert in alerts]}, turn=newest)
+    _audit(consultation, None, "raised", [alert.flag for alert in alerts])
+    return alerts
+
+
+def acknowledge(*, alert: RedFlagAlert, by: User) -> None:
+    """Seen, by whom and when. The alert stays on the page."""
+    with transaction.atomic():
+        current = ledger.held(alert.consultation, by)
+        mine = RedFlagAlert.objects.filter(pk=alert.pk, acknowledged_at=None)
+        if not mine.update(acknowledged_by=by, acknowledged_at=timezone.now()):
+            raise StaleStatus(SENTENCES["stale"])
+        redraw(current, "red_flag")
+        _audit(current, by, "acknowledged", [alert.flag])
+
+
+def broken(facts: Facts) -> list[RedFlag]:
+    """The rules that the facts break, in any complaint that the case came with."""
+    known = facts.mapping()
+    found = [flag for group in (facts.groups or (None,)) for flag in safety().raised(group, known)]
+    return list({flag.id: flag for flag in found}.values())
+
+
+def because(flag: RedFlag, facts: Facts) -> list[Known]:
+    """The facts of this case that broke the rule."""
+    ids = [flag.value.exam] if flag.value else [*flag.all, *flag.any]
+    found = (facts.find(key) for key in ids)
+    return [fact for fact in found if fact and fact.value not in (None, False)]
+
+
+def _alert(consultation: Consultation, flag: RedFlag, facts: Facts) -> RedFlagAlert:
+    shown = [*because(flag, facts), *_pregnancy(flag, facts)]
+    return RedFlagAlert(
+        consultation=consultation,
+        flag=flag.id,
+        says=flag.says[:300],
+        because=[fact.as_evidence() for fact in shown],
+        consider=_first_things_first(flag, shown),
+    )
+
+
+def _pregnancy(flag: RedFlag, facts: Facts) -> Iterator[Known]:
+    """A positive test beside a flag under which an ectopic pregnancy is to be considered."""
+    for key, value in (("hcg", "positive"), ("pregnant", True)):
+        fact = facts.find(key)
+        if "ectopic" in flag.consider and fact and fact.value == value:
+            yield fact
+
+
+def _first_things_first(flag: RedFlag, shown: list[Known]) -> list[str]:
+    pregnant = any(fact.id in ("hcg", "pregnant") for fact in shown)
+    return sorted(flag.consider, key=lambda key: pregnant and key != "ectopic")
+
+
+def _audit(consultation: Consultation, by: User | None, what: str, flags: list[str]) -> None:
+    facts: dict[str, Any] = {"flags": flags}
+    audit.record(
+        by=by,
+        action=f"red_flag.{what}",
+        noun="consultation",
+        target=str(consultation.pk),
+        data=facts,
+        site=consultation.site,
+    )
