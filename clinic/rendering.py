@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import nh3
 from django.template.loader import render_to_string
@@ -12,10 +13,11 @@ from django.utils.safestring import SafeString, mark_safe
 from agents.examinations import find, match
 from agents.knowledge.catalogue import Examination
 from clinic.models import Finding, SimulatedResult, Turn, TurnRole
-from clinic.services.errors import SENTENCES
+from clinic.services.errors import sentence
 
 TAGS = set(
-    "article header div p h3 span b i ul li dl dt dd details summary table tbody tr th td svg rect circle path".split()  # noqa: SIM905
+    "article header div p h3 span b i s ul li dl dt dd details summary table tbody tr th td".split()  # noqa: SIM905
+    + "svg rect circle path".split()  # noqa: SIM905
 )
 ATTRIBUTES = {
     "*": {"class", "id", "hidden"},
@@ -57,9 +59,25 @@ def turn_context(turn: Turn) -> dict[str, Any]:
         "estimate": estimate(str(action.get("target", ""))) if kind == "examine" else None,
         "results": found,
         "words": beside(turn, found),
-        "sentence": SENTENCES.get(turn.error_code or "internal", SENTENCES["internal"]),
-        "classes": " ".join(filter(None, [turn.role, turn.status, turn.source, kind, "final" if _final(kind) else ""])),
+        "sentence": sentence(turn.error_code or "internal"),
+        "undone": undone(turn),
+        "classes": " ".join(filter(None, _classes(turn, kind))),
     }
+
+
+def _classes(turn: Turn, kind: str) -> list[str]:
+    final, retracted = "final" if _final(kind) else "", "retracted" if turn.retracted_at else ""
+    return [turn.role, turn.status, turn.source, kind, final, retracted]
+
+
+def undone(turn: Turn) -> str:
+    """Who undid it and when, by the site's clock: the same words for everybody who reads them."""
+    if turn.retracted_at is None:
+        return ""
+    site = turn.consultation.site
+    at = turn.retracted_at.astimezone(ZoneInfo(site.time_zone))
+    who = turn.retracted_by.display_name if turn.retracted_by else "nobody known"
+    return f"{who} at {at:%H:%M on} {at.day} {at:%B %Y}"
 
 
 def _final(kind: str) -> bool:

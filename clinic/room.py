@@ -29,6 +29,7 @@ from clinic.rendering import turn_html
 class Room:
     consultation: Consultation
     turns: list[Turn]
+    """All of them, the undone too, which are shown struck and count for nothing."""
     facts: list[Finding | SimulatedResult]
     """Newest first; a simulated result says so by its class."""
     missing: list[str]
@@ -43,13 +44,20 @@ class Room:
         return [turn_html(turn) for turn in self.turns]
 
     @property
+    def live(self) -> list[Turn]:
+        return [turn for turn in self.turns if turn.retracted_at is None]
+
+    @property
     def last(self) -> Turn | None:
-        return self.turns[-1] if self.turns else None
+        return self.live[-1] if self.live else None
 
     @property
     def key(self) -> str:
         """Changes exactly when what can be done next changes."""
-        return f"{self.consultation.status}-{len(self.turns)}"
+        paused = "paused" if self.consultation.paused_at else "on"
+        return (
+            f"{self.consultation.status}-{paused}-{self.consultation.clinician_id}-{len(self.turns)}-{len(self.live)}"
+        )
 
     @property
     def thinking(self) -> bool:
@@ -71,16 +79,18 @@ def examination_names() -> list[str]:
 
 
 def room_of(consultation: Consultation, user: User) -> Room:
-    turns = list(consultation.turns.select_related("by"))
-    facts = _facts(consultation)
-    _attach(turns, facts)
-    shown = turns if consultation.status != ConsultationStatus.THINKING else turns[:-1]
+    turns = list(consultation.turns.select_related("by", "retracted_by"))
+    rows = _facts(consultation)
+    _attach(turns, rows)
+    facts = [row for row in rows if row.retracted_at is None]
+    live = [turn for turn in turns if turn.retracted_at is None]
+    shown = live if consultation.status != ConsultationStatus.THINKING else live[:-1]
     return Room(
         consultation=consultation,
         turns=turns,
         facts=facts,
-        missing=list(dict.fromkeys(turn.matched or turn.request for turn in turns if turn.source == "unavailable")),
-        differential=differential_of(turns),
+        missing=list(dict.fromkeys(turn.matched or turn.request for turn in live if turn.source == "unavailable")),
+        differential=differential_of(live),
         steerable=consultation.clinician_id == user.pk,
         pending=_pending(shown),
     )

@@ -12,6 +12,7 @@ from django.db.models import F, Max, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from agents.codecs import by_name
 from agents.types import MAX_TURNS, Action, ActionKind
 from clinic.models import (
     Consultation,
@@ -26,7 +27,7 @@ from clinic.models import (
 )
 from clinic.rendering import turn_html
 from clinic.services import audit, dispatch
-from clinic.services.errors import SENTENCES
+from clinic.services.errors import SENTENCES, sentence
 from clinic.services.events import Outbox
 
 MAX_ATTEMPTS = 12
@@ -72,7 +73,7 @@ def next_number(consultation: Consultation) -> int:
 
 def open_turn(*, consultation: Consultation, by: User, outbox: Outbox) -> Turn:
     """The agent's next turn. It is born leased to this process, if this process produces turns."""
-    spoken = consultation.turns.filter(role=TurnRole.AGENT, status=TurnStatus.COMPLETE).count()
+    said = consultation.turns.filter(role=TurnRole.AGENT, status=TurnStatus.COMPLETE, retracted_at=None)
     consultation.move_to(ConsultationStatus.THINKING, by=by)
     host = dispatch.here()
     born = {"attempt": 1, "lease_owner": host.owner, "lease_expires_at": _expiry()} if host else {}
@@ -81,7 +82,7 @@ def open_turn(*, consultation: Consultation, by: User, outbox: Outbox) -> Turn:
         number=next_number(consultation),
         role=TurnRole.AGENT,
         status=TurnStatus.STREAMING,
-        forced=spoken >= MAX_TURNS,
+        forced=said.count() >= MAX_TURNS,
         **born,
     )
     outbox.add(EventType.STATE, {"state": "thinking"}, turn=turn.number)
@@ -153,10 +154,11 @@ def fail(*, lease: Lease, code: str, spoken: Spoken) -> list[Event]:
     """The agent did not answer; `code` names the sentence that says what to do."""
     with transaction.atomic():
         turn = _fenced(lease)
-        _finish(turn, TurnStatus.FAILED, spoken, error_code=code)
+        # What could not be read as one action is not shown as half of one either.
+        text = "" if code == "malformed" else readable(turn, spoken.text)
+        _finish(turn, TurnStatus.FAILED, spoken, text=text, error_code=code)
         turn.consultation.move_to(ConsultationStatus.FAILED, by=None, reason=code)
-        sentence = SENTENCES.get(code, SENTENCES["policy_error"])
-        events = _last_words(turn, spoken, EventType.ERROR, {"code": code, "sentence": sentence})
+        events = _last_words(turn, spoken, EventType.ERROR, {"code": code, "sentence": sentence(code)})
         _audit(turn, "failed", code=code)
     return events
 
@@ -165,12 +167,19 @@ def halt(*, lease: Lease, spoken: Spoken) -> list[Event]:
     """The clinician stopped it; the part that was said is kept."""
     with transaction.atomic():
         turn = _fenced(lease)
-        _finish(turn, TurnStatus.STOPPED, spoken)
+        _finish(turn, TurnStatus.STOPPED, spoken, text=readable(turn, spoken.text))
         turn.consultation.move_to(ConsultationStatus.STOPPED, by=None)
         done = {"status": ConsultationStatus.STOPPED, "sentence": SENTENCES["stopped"]}
         events = _last_words(turn, spoken, EventType.DONE, done, state="stopped")
         _audit(turn, "stopped")
     return events
+
+
+def readable(turn: Turn, raw: str) -> str:
+    """An unfinished answer as far as it was said, in words instead of the wire form."""
+    pieces = by_name(turn.consultation.model_version.codec).stream().feed(raw)
+    fields = ["".join(piece.text for piece in pieces if piece.field == name) for name in ("target", "reason")]
+    return "\n".join(text for text in fields if text.strip())
 
 
 def release(*, owner: UUID) -> None:

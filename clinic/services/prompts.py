@@ -73,9 +73,10 @@ def identity(consultation: Consultation, codec: Codec, sampling: Sampling) -> di
 def told(consultation: Consultation, codec: Codec, *, before: int) -> tuple[Inquiry, list[Exchange]]:
     """The first presentation, and every completed agent turn with what came back.
 
-    The agent's own words are repeated byte for byte, so that each prompt continues the one before it.
+    The agent's own words are repeated byte for byte, so that each prompt continues the one before it. What was
+    undone is left out as if it had never been said.
     """
-    turns = list(consultation.turns.filter(number__lt=before))
+    turns = list(consultation.turns.filter(number__lt=before, retracted_at=None))
     said = _said(turns)
     answers = [turn for turn in turns if turn.role != TurnRole.AGENT]
     bounds = [turn.number for turn, _ in said] + [before]
@@ -97,7 +98,9 @@ def _said(turns: list[Turn]) -> list[tuple[Turn, str]]:
 def _inquiry(consultation: Consultation, early: list[Turn]) -> Inquiry:
     """Facts entered with the case, and what was written before the agent first answered, belong to the history."""
     inquiry = case_record(consultation.case).inquiry()
-    entered = [f"{fact.name}: {fact.text}" for fact in consultation.case.findings.filter(consultation=None)]
+    entered = [
+        f"{fact.name}: {fact.text}" for fact in consultation.case.findings.filter(consultation=None, retracted_at=None)
+    ]
     lines = [*entered, *(turn.text for turn in early)]
     if lines:
         inquiry.history["note"] = "\n".join(lines)

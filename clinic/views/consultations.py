@@ -72,7 +72,7 @@ def context(request: SignedIn, consultation_id: UUID) -> dict[str, Any]:
 def visible_consultation(request: SignedIn, consultation_id: UUID) -> Consultation:
     found = (
         Consultation.objects.visible_to(request.user)
-        .select_related("case", "case__patient", "clinician", "model_version")
+        .select_related("case", "case__patient", "clinician", "model_version", "site")
         .filter(pk=consultation_id)
         .first()
     )
