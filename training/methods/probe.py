@@ -9,6 +9,7 @@ import numpy as np
 
 from agents import episodes as read
 from agents.types import End, Episode
+from training.methods.plausibility_alarm import LEVEL, WINDOW, alarm
 from training.methods.registry import register
 
 
@@ -28,3 +29,21 @@ def outcomes(checkpoint: str | None, episodes: Sequence[Episode], logs: Mapping[
     for end in (End.FINISH, End.DEFER, End.MALFORMED, End.MAX_TURNS):
         found[end.lower()] = float(np.mean([episode.end is end for episode in scored]))
     return found
+
+
+@register("probe", "plausibility")
+def plausibility(
+    checkpoint: str | None,
+    episodes: Sequence[Episode],
+    logs: Mapping[str, Any],
+    *,
+    window: int = WINDOW,
+    level: float = LEVEL,
+) -> dict[str, float]:
+    """Whether reward rises while plausibility falls; `logs` holds the run's series "reward" and "plausibility"."""
+    found = alarm(logs.get("reward", ()), logs.get("plausibility", ()), window=window, level=level)
+    told = {"plausibility_alarm": float(found.rings)}
+    for name, line in (("reward", found.reward), ("plausibility", found.plausibility)):
+        if line is not None:
+            told |= {f"{name}_trend": line.tau, f"{name}_slope": line.slope}
+    return told
