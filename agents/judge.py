@@ -10,7 +10,7 @@ import asyncio
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from agents import examinations, prompts
 from agents.client import Completion
@@ -45,14 +45,21 @@ class Completes(Protocol):
 class LanguageJudge:
     """A model behind an OpenAI-compatible server; `tries` per item, `pause` seconds before the next, doubled."""
 
-    def __init__(self, client: Completes, *, tries: int = 3, pause: float = 0.5, seed: int = 0) -> None:
-        self.client, self.tries, self.pause = client, tries, pause
+    def __init__(
+        self, client: Completes, *, model: str = "", tries: int = 3, pause: float = 0.5, seed: int = 0
+    ) -> None:
+        self.client, self.model, self.tries, self.pause = client, model, tries, pause
         self.sampling = Sampling(temperature=0.0, max_tokens=MAX_TOKENS, seed=seed)
 
     @property
     def digest(self) -> str:
         """sha256 over its prompts; part of every reported number."""
         return prompts.digest(*FILES)
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """Who judges: stored with every evaluation, and what must be the same when one goes on."""
+        return {"kind": "language", "model": self.model, "prompt": self.digest}
 
     async def same_diagnosis(self, predicted: str, reference: str) -> bool:
         """Whether the two name the same disease; raises JudgeError."""
@@ -141,6 +148,8 @@ class RuleJudge:
     diagnosed (a name), considered (a name in any differential), deferred (bool), turns_at_most (number).
     """
 
+    identity: ClassVar[dict[str, str]] = {"kind": "rules"}
+
     async def rate(self, episode: Episode, criterion: Criterion) -> Rating:
         """Never an error for want of a model; ValueError for a rule that does not exist."""
         if not criterion.rule:
@@ -151,6 +160,22 @@ class RuleJudge:
         met, turn = _RULES[kind](episode, value)
         evidence = _words(episode, turn) if turn is not None else ""
         return Rating(criterion.id, Verdict.MET if met else Verdict.NOT_MET, evidence, turn, f"rule: {kind}")
+
+
+class RulesFirst:
+    """A rule is exact and free, so it rates what it can; the model rates the criteria that have none."""
+
+    def __init__(self, model: LanguageJudge) -> None:
+        self.model, self.rules = model, RuleJudge()
+
+    @property
+    def identity(self) -> dict[str, str]:
+        return self.model.identity
+
+    async def rate(self, episode: Episode, criterion: Criterion) -> Rating:
+        """As RuleJudge for a criterion with a rule, else as LanguageJudge: a failure is the verdict "error"."""
+        judge = self.rules if criterion.rule else self.model
+        return await judge.rate(episode, criterion)
 
 
 def actions(episode: Episode) -> list[tuple[int, Action]]:

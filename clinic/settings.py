@@ -40,6 +40,12 @@ POLICY_FIRST_TOKEN_SECONDS = float(env.text("POLICY_FIRST_TOKEN_SECONDS", "60"))
 POLICY_IDLE_SECONDS = float(env.text("POLICY_IDLE_SECONDS", "20"))
 POLICY_MAX_TOKENS = int(env.text("POLICY_MAX_TOKENS", "320"))
 AGENT_LEASE_SECONDS = float(env.text("AGENT_LEASE_SECONDS", "10"))
+JUDGE_URL = env.text("JUDGE_URL", "")
+JUDGE_MODEL = env.text("JUDGE_MODEL", "")
+JUDGE_API_KEY = env.text("JUDGE_API_KEY", "")
+GATE_JUDGE_URL = env.text("GATE_JUDGE_URL", "")
+GATE_JUDGE_MODEL = env.text("GATE_JUDGE_MODEL", "")
+GATE_JUDGE_API_KEY = env.text("GATE_JUDGE_API_KEY", "")
 
 # --- application --------------------------------------------------------------------------------------------
 INSTALLED_APPS = [

@@ -54,6 +54,9 @@ class Evaluation(StatusModel):
     identity = models.JSONField(default=dict, help_text="Identity of the policy (contracts.md).")
     seed = models.BigIntegerField(default=0)
     limit = models.PositiveIntegerField(null=True, blank=True)
+    limits: Any = models.JSONField(default=dict, help_text="When a consultation ends on its own (agents.rollout).")
+    contents = models.CharField(max_length=80, blank=True, help_text="Changes with what the cases say.")
+    judge: Any = models.JSONField(default=dict, blank=True, help_text="Identity of the judge; empty: none was asked.")
     status = models.CharField(max_length=10, choices=EvaluationStatus, default=EvaluationStatus.QUEUED)
     doing = models.CharField(max_length=200, blank=True, help_text="Whose consultations are being played.")
     done = models.PositiveIntegerField(default=0)
@@ -83,6 +86,11 @@ class Evaluation(StatusModel):
     @property
     def is_virtual(self) -> bool:
         return self.case_set.startswith("virtual:")
+
+    @property
+    def judging_model(self) -> str:
+        """The model that judged, '' where only rules and tables did."""
+        return str(self.judge.get("model", "")) if self.judge.get("kind") == "language" else ""
 
 
 class EvaluatedEpisode(models.Model):

@@ -19,16 +19,21 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from agents.judge import RuleJudge
+from agents.rollout import Limits
+from agents.rubrics import Verdict
 from clinic.models import Site, User
 from clinic.services import audit
 from clinic.services.errors import Refused
+from training import judges
 from training.case_sets import CaseSet, open_cases
 from training.evaluation import calibration
 from training.evaluation.cases import kept_references
 from training.evaluation.run import Progress, Settings
 from training.evaluation.run import evaluate as run_protocol
 from training.evaluation.store import OtherRun
-from training.models import EvaluatedEpisode, Evaluation, EvaluationStatus
+from training.judges import ConfiguredJudge
+from training.models import EvaluatedEpisode, Evaluation, EvaluationStatus, Protocol
 from training.opponents import Opponent
 from training.results import CaseRow, rows_of
 
@@ -62,11 +67,15 @@ def evaluate(
     found = open_cases(name=wanted.cases, site=site, limit=wanted.limit, case_seed=wanted.case_seed)
     if not opponent.plays_records and not all(case.is_virtual for case in found.cases):
         raise Refused(f"The {opponent.player.name} policy plays virtual cases only: a record has no known posterior.")
-    folder = _home() / _name(wanted, opponent, found)
+    judge = judges.of_evaluations(seed=wanted.seed)
+    folder = _home() / _name(wanted, opponent, found, judge)
+    how = Settings(judge=judge.speaks if judge else None, concurrency=wanted.at_once, seed=wanted.seed)
     with _alone(folder), kept_references(_home() / "references.json"):
-        evaluation = begin(wanted=wanted, opponent=opponent, site=site, by=by, folder=folder.name, cases=found)
+        evaluation = begin(
+            wanted=wanted, opponent=opponent, site=site, by=by, folder=folder.name, cases=found, judge=judge
+        )
         try:
-            summary = _play(evaluation, wanted, opponent, found, folder, on_progress)
+            summary = _play(evaluation, opponent, found, folder, how, on_progress)
         except BaseException as error:
             fail(evaluation=evaluation, by=by, reason=_reason(error), cases=found, folder=folder)
             if isinstance(error, OtherRun):
@@ -80,7 +89,14 @@ def evaluate(
 
 @transaction.atomic
 def begin(
-    *, wanted: Wanted, opponent: Opponent, site: Site, by: User | None, folder: str, cases: CaseSet
+    *,
+    wanted: Wanted,
+    opponent: Opponent,
+    site: Site,
+    by: User | None,
+    folder: str,
+    cases: CaseSet,
+    judge: ConfiguredJudge | None = None,
 ) -> Evaluation:
     """The running row of this request: a new one, or the one it had before."""
     facts = {
@@ -94,14 +110,22 @@ def begin(
     row, made = Evaluation.objects.get_or_create(
         site=site, folder=folder, limit=wanted.limit, defaults={**facts, "by": by}
     )
-    fresh: dict[str, Any] = {"done": 0, "total": len(cases.cases), "error": "", "finished_at": None}
+    fresh: dict[str, Any] = {
+        "done": 0,
+        "total": len(cases.cases),
+        "error": "",
+        "finished_at": None,
+        "limits": asdict(Limits()),
+        "contents": cases.contents,
+        "judge": judge.identity if judge else {},
+    }
     if row.status == EvaluationStatus.RUNNING:
         # Its process is gone: the folder's lock is ours.
         _update(row, **fresh)
     else:
         again = "" if made else "asked for again"
         row.move_to(EvaluationStatus.RUNNING, by=by, reason=again, **fresh)
-    _audit(row, by, "started", policy=row.policy, cases=row.case_set, n=row.total)
+    _audit(row, by, "started", policy=row.policy, cases=row.case_set, n=row.total, judge=row.judging_model)
     return row
 
 
@@ -113,7 +137,7 @@ def finish(
     rows = keep_cases(evaluation=evaluation, cases=cases, folder=folder)
     kept = {**summary, "reliability": [asdict(bar) for bar in _reliability(rows)]}
     scored = bool(summary["scored"]) or not summary["n"]
-    reason = "" if scored else next((str(row.result["error"]) for row in rows if row.result.get("error")), "")
+    reason = "" if scored else _why_unscored(rows)
     status = EvaluationStatus.SUCCEEDED if scored else EvaluationStatus.FAILED
     done: dict[str, Any] = {"done": evaluation.total, "doing": "", "finished_at": timezone.now()}
     evaluation.move_to(status, by=by, summary=kept, error=reason, **done)
@@ -145,15 +169,14 @@ def keep_cases(*, evaluation: Evaluation, cases: CaseSet, folder: Path) -> list[
 
 def _play(
     evaluation: Evaluation,
-    wanted: Wanted,
     opponent: Opponent,
     cases: CaseSet,
     folder: Path,
+    how: Settings,
     on_progress: Progress | None,
 ) -> dict[str, Any]:
     """The event loop has a thread of its own, since rows may not be written where one runs."""
     heard: SimpleQueue[tuple[int, int, str]] = SimpleQueue()
-    how = Settings(concurrency=wanted.at_once, seed=wanted.seed)
     running: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
 
     async def play() -> dict[str, Any]:
@@ -162,7 +185,7 @@ def _play(
         running.append((asyncio.get_running_loop(), task))
         try:
             return await run_protocol(
-                wanted.protocol,
+                evaluation.protocol,
                 cases.cases,
                 opponent.player,
                 folder=folder,
@@ -171,6 +194,7 @@ def _play(
             )
         finally:
             await opponent.close()
+            await judges.close(how.judge)
 
     with ThreadPoolExecutor(1) as thread:
         played = thread.submit(lambda: asyncio.run(play()))
@@ -218,10 +242,12 @@ def _home() -> Path:
     return Path(os.environ.get("ROUNDS_HOME") or settings.BASE_DIR / "var").resolve() / "evaluations"
 
 
-def _name(wanted: Wanted, opponent: Opponent, cases: CaseSet) -> str:
-    """The same for every limit, so that a longer run goes on from a shorter one."""
+def _name(wanted: Wanted, opponent: Opponent, cases: CaseSet, judge: ConfiguredJudge | None = None) -> str:
+    """The same for every limit, so that a longer run goes on from a shorter one; another one for another judge."""
     same = {**asdict(wanted), "name": opponent.player.name, "policy": opponent.player.identity.as_dict()}
     same = {name: value for name, value in same.items() if name not in ("limit", "at_once")}
+    if judge or wanted.protocol == Protocol.RUBRIC:
+        same["judge"] = judge.identity if judge else RuleJudge.identity
     digest = hashlib.sha256(json.dumps([same, cases.contents], sort_keys=True).encode()).hexdigest()
     words = f"{wanted.protocol}-{wanted.cases}-{opponent.player.name}"
     return f"{''.join(c if c.isalnum() or c in '-._' else '-' for c in words)[:90]}-{digest[:12]}"
@@ -237,6 +263,14 @@ def _alone(folder: Path) -> Iterator[None]:
         except BlockingIOError as error:
             raise Refused("This evaluation is already running; its page shows how far it is.") from error
         yield
+
+
+def _why_unscored(rows: list[CaseRow]) -> str:
+    """The first failure of an environment, else of a judge."""
+    errors = [str(row.result["error"]) for row in rows if row.result.get("error")]
+    ratings = [rating for row in rows for rating in (row.result.get("rubric") or {}).get("ratings", ())]
+    errors += [rating["reason"] for rating in ratings if rating["verdict"] == Verdict.ERROR]
+    return errors[0] if errors else ""
 
 
 def _reason(error: BaseException) -> str:

@@ -20,9 +20,13 @@ from agents.matching.exams import harmonic
 from agents.types import End, Episode
 from training.evaluation import calibration
 from training.evaluation.cases import EvaluationCase
-from training.evaluation.statistics import bootstrap_ci
+from training.evaluation.statistics import bootstrap_ci, ratio_ci, share_ci
 
 Array = NDArray[np.float64]
+UNDECIDED, BY_JUDGE = "undecided", "judge"
+"""What settled a diagnosis (agents.matching) where the table could not."""
+UNSCORED = "unscored: "
+"""Begins the error of a case whose judge failed: its consultation is whole and is only judged again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ async def score(
     try:
         correct, how = await _diagnosis(episode, case, judge, rule or ListingRule())
     except JudgeError as error:
-        return replace(base, error=f"unscored: {error}")
+        return replace(base, error=f"{UNSCORED}{error}")
     agreement = match_examinations(episodes.ordered(episode), case.reference_examinations)
     return replace(
         base,
@@ -97,10 +101,13 @@ async def _diagnosis(
     return bool(match.correct), match.how
 
 
-def summarise(results: Sequence[CaseResult], *, oracle_accuracy: float | None = None, seed: int = 0) -> dict[str, Any]:
+def summarise(
+    results: Sequence[CaseResult], *, oracle: Sequence[CaseResult] | None = None, seed: int = 0
+) -> dict[str, Any]:
     """The metrics of contracts.md and more; shares 0..1, cost in US dollars, intervals 95 % bootstrap.
 
     `n` counts every case asked for, `scored` those with an outcome; metrics are over the scored and None without any.
+    `oracle` are the greedy oracle's results on the same cases in the same order; cases scored on both sides count.
     """
     scored = [result for result in results if result.error is None]
     table = _table(scored)
@@ -108,12 +115,13 @@ def summarise(results: Sequence[CaseResult], *, oracle_accuracy: float | None = 
     summary: dict[str, Any] = {"n": len(results), "scored": len(scored), "errors": len(results) - len(scored)}
     summary |= {name: _mean(table[:, column]) for column, name in enumerate(names)}
     summary["f1_of_means"] = harmonic(summary["precision"], summary["recall"]) if scored else None
-    summary["accuracy_over_oracle"] = summary["accuracy"] / oracle_accuracy if scored and oracle_accuracy else None
-    summary["oracle_accuracy"] = oracle_accuracy
-    summary |= _ends(scored) | _confidence(scored)
     summary["ci"] = {name: bootstrap_ci(table[:, column], seed=seed) for column, name in enumerate(names)}
+    summary["ci"]["accuracy"] = share_ci(table[:, 0], seed=seed)
     summary["ci"]["f1_of_means"] = bootstrap_ci(table[:, 1:3], statistic=f1_of_means, seed=seed)
-    return summary
+    for part in (_ends(scored, seed), _relative(results, oracle, seed)):
+        summary["ci"] |= part.pop("ci")
+        summary |= part
+    return summary | _confidence(scored) | _judged(results)
 
 
 def f1_of_means(sample: Array) -> Array:
@@ -132,19 +140,38 @@ def _mean(column: Array) -> float | None:
     return float(column.mean()) if len(column) else None
 
 
-def _ends(scored: Sequence[CaseResult]) -> dict[str, Any]:
-    """Shares of how consultations ended, and how often the table could not decide and no judge was asked."""
-
-    def share(*ends: End) -> float | None:
-        return sum(r.end in [str(end) for end in ends] for r in scored) / len(scored) if scored else None
-
+def _relative(results: Sequence[CaseResult], oracle: Sequence[CaseResult] | None, seed: int) -> dict[str, Any]:
+    """Accuracy over the oracle's, both on the cases that were scored on both sides."""
+    pairs = list(zip(results, oracle or (), strict=True)) if oracle is not None else []
+    both = [(mine.correct, his.correct) for mine, his in pairs if mine.error is None and his.error is None]
+    mine, his = [pair[0] for pair in both], [pair[1] for pair in both]
     return {
-        "completed": share(End.FINISH),
-        "malformed": share(End.MALFORMED),
-        "deferred": share(End.DEFER),
-        "capped": share(End.MAX_TURNS, End.TOKEN_BUDGET),
-        "undecided": sum(r.how == "undecided" for r in scored),
+        "oracle_accuracy": sum(his) / len(his) if his else None,
+        "accuracy_over_oracle": sum(mine) / sum(his) if any(his) else None,
+        "ci": {"accuracy_over_oracle": ratio_ci(mine, his, seed=seed) if both else None},
     }
+
+
+def _judged(results: Sequence[CaseResult]) -> dict[str, Any]:
+    """What the table could not decide: left undecided (no judge), settled by the judge, or lost with it."""
+    return {
+        "undecided": sum(r.how == UNDECIDED and r.error is None for r in results),
+        "judged": sum(r.how == BY_JUDGE and r.error is None for r in results),
+        "unjudged": sum((r.error or "").startswith(UNSCORED) for r in results),
+    }
+
+
+def _ends(scored: Sequence[CaseResult], seed: int) -> dict[str, Any]:
+    """Shares of how consultations ended."""
+    groups = {
+        "completed": (End.FINISH,),
+        "malformed": (End.MALFORMED,),
+        "deferred": (End.DEFER,),
+        "capped": (End.MAX_TURNS, End.TOKEN_BUDGET),
+    }
+    ended = {name: [r.end in [str(end) for end in ends] for r in scored] for name, ends in groups.items()}
+    shares = {name: sum(those) / len(those) if those else None for name, those in ended.items()}
+    return {**shares, "ci": {name: share_ci(those, seed=seed) for name, those in ended.items()}}
 
 
 def _confidence(scored: Sequence[CaseResult]) -> dict[str, Any]:

@@ -7,19 +7,19 @@ weight are excluded and listed; coverage says how much of the rubrics could be d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from agents.knowledge.conditions import knowledge
-from agents.rubrics import Criterion, Rating, published_score, score
+from agents.rubrics import Criterion, Rating, Verdict, published_score, score
 from agents.types import End, Episode
 from training.evaluation.cases import EvaluationCase
 from training.evaluation.statistics import bootstrap_ci
 
 
 class Rates(Protocol):
-    """agents.judge.LanguageJudge or RuleJudge."""
+    """agents.judge.LanguageJudge, RuleJudge or RulesFirst."""
 
     async def rate(self, episode: Episode, criterion: Criterion) -> Rating: ...
 
@@ -36,6 +36,11 @@ class RubricResult:
     coverage: float
     never: tuple[str, ...]
     error: str | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Every criterion has a verdict; errors of judge or environment are worth another try."""
+        return self.error is None and all(rating.verdict is not Verdict.ERROR for rating in self.ratings)
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -69,6 +74,14 @@ async def rate(episode: Episode, criteria: Sequence[Criterion], case: Evaluation
     return RubricResult(case.id, case.centre, ratings, ours.value, published, ours.coverage, ours.never)
 
 
+def load(case: str, row: Mapping[str, Any] | None) -> RubricResult | None:
+    """A result as `as_dict` wrote it; None for None."""
+    if row is None:
+        return None
+    ratings = tuple(Rating(**{**rating, "verdict": Verdict(rating["verdict"])}) for rating in row["ratings"])
+    return RubricResult(case=case, **{**row, "ratings": ratings, "never": tuple(row["never"])})
+
+
 def summarise(results: Sequence[RubricResult], *, seed: int = 0) -> dict[str, Any]:
     """Mean scores over cases with their intervals; `excluded` names the cases without a value."""
     values = [result.value for result in results if result.value is not None]
@@ -81,6 +94,7 @@ def summarise(results: Sequence[RubricResult], *, seed: int = 0) -> dict[str, An
         "rubric": sum(values) / len(values) if values else None,
         "rubric_published": sum(published) / len(published) if published else None,
         "coverage": sum(result.coverage for result in judged) / len(judged) if judged else None,
+        "unjudged": sum(rating.verdict is Verdict.ERROR for result in judged for rating in result.ratings),
         "vetoed": sum(bool(result.never) for result in results),
         "excluded": [result.case for result in results if result.value is None],
         "ci": {"rubric": bootstrap_ci(values, seed=seed), "rubric_published": bootstrap_ci(published, seed=seed)},

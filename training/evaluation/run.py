@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agents import episodes
-from agents.judge import LanguageJudge, RuleJudge
+from agents.judge import LanguageJudge, RuleJudge, RulesFirst
 from agents.rollout import Limits, run_episode
 from agents.types import End, Episode
 from training.evaluation import end_to_end, rubric, single_turn
@@ -36,6 +36,7 @@ class Settings:
 
     limits: Limits = field(default_factory=Limits)
     judge: LanguageJudge | None = None
+    """None: what the table of diagnoses cannot decide stays undecided, and rubrics are judged by rules alone."""
     concurrency: int = 16
     seed: int = 0
     against_oracle: bool = True
@@ -108,8 +109,8 @@ async def _end_to_end(
     path = folder / "episodes.jsonl" if folder else None
     played = await play(cases, player, path=path, settings=settings, tell=tell)
     results = [row.result for row in played]
-    oracle = await _oracle_accuracy(cases, player, results, folder, settings, tell)
-    summary = end_to_end.summarise(results, oracle_accuracy=oracle, seed=settings.seed)
+    oracle = await _oracle(cases, player, results, folder, settings, tell)
+    summary = end_to_end.summarise(results, oracle=oracle, seed=settings.seed)
     summary["subgroups"] = _subgroups(results)
     summary["centres"] = {
         name: end_to_end.summarise([r for r in results if r.centre == name], seed=settings.seed)
@@ -118,25 +119,22 @@ async def _end_to_end(
     return summary
 
 
-async def _oracle_accuracy(
+async def _oracle(
     cases: Sequence[EvaluationCase],
     player: Player,
     results: Sequence[CaseResult],
     folder: Path | None,
     settings: Settings,
     tell: Progress,
-) -> float | None:
-    """Accuracy of the greedy oracle on the cases that were scored, same limits, same run (decisions.md 19)."""
+) -> Sequence[CaseResult] | None:
+    """What the greedy oracle does on the same cases within the same limits, in the same run (decisions.md 19)."""
     if not settings.against_oracle or not cases or not all(case.is_virtual for case in cases):
         return None
     if isinstance(player, GreedyOracle):
-        theirs = results
-    else:
-        path = folder / "oracle.jsonl" if folder else None
-        oracle = GreedyOracle(max_turns=settings.limits.max_turns)
-        theirs = [row.result for row in await play(cases, oracle, path=path, settings=settings, tell=tell)]
-    both = [his.correct for his, mine in zip(theirs, results, strict=True) if mine.error is None and his.error is None]
-    return sum(both) / len(both) if both else None
+        return results
+    path = folder / "oracle.jsonl" if folder else None
+    oracle = GreedyOracle(max_turns=settings.limits.max_turns)
+    return [row.result for row in await play(cases, oracle, path=path, settings=settings, tell=tell)]
 
 
 async def _single_turn(
@@ -163,15 +161,24 @@ async def _rubric(
 ) -> dict[str, Any]:
     path = folder / "episodes.jsonl" if folder else None
     played = await play(cases, player, path=path, settings=settings, tell=tell)
-    judge: rubric.Rates = settings.judge or RuleJudge()
-    rated = [(row, rubric.criteria_of(row.case)) for row in played]
-    results = [await rubric.rate(row.episode, criteria, row.case, judge) for row, criteria in rated if criteria]
-    if folder:
-        file = RunFile(folder / "ratings.jsonl", {**_header(player, settings), "judge": type(judge).__name__})
-        for result in results:
-            file.add(result.case, {name: value for name, value in result.as_dict().items() if name != "case"})
+    judge = RulesFirst(settings.judge) if settings.judge else RuleJudge()
+    header = {**_header(player, settings), "judge": judge.identity}
+    file = RunFile(folder / "ratings.jsonl", header) if folder else None
+    episodes_of = {row.case.id: row.episode for row in played}
+
+    async def one(case: EvaluationCase) -> rubric.RubricResult:
+        kept = rubric.load(case.id, file.rows.get(case.id)) if file else None
+        if kept and kept.is_whole:
+            return kept
+        result = await rubric.rate(episodes_of[case.id], rubric.criteria_of(case), case, judge)
+        if file:
+            file.add(case.id, {name: value for name, value in result.as_dict().items() if name != "case"})
+        return result
+
+    rated = [row.case for row in played if rubric.criteria_of(row.case)]
+    results = await _each(rated, one, settings.concurrency, f"{player.name}, judged", tell)
     summary = rubric.summarise(results, seed=settings.seed)
-    summary["without_rubric"] = [row.case.id for row, criteria in rated if not criteria]
+    summary["without_rubric"] = [row.case.id for row in played if row.case not in rated]
     return summary
 
 
@@ -208,7 +215,7 @@ def _at_once(player: Player, settings: Settings) -> int:
 
 def _header(player: Player, settings: Settings) -> dict[str, Any]:
     """What must be the same for two parts of one run."""
-    judge = settings.judge.digest if settings.judge else None
+    judge = settings.judge.identity if settings.judge else None
     return {"policy": player.identity.as_dict(), "limits": asdict(settings.limits), "judge": judge}
 
 

@@ -26,9 +26,10 @@ from agents.records.base import words
 from agents.rollout import run_episode
 from agents.types import Action, ActionKind, Exchange, Hypothesis, Inquiry, MalformedAction, Message, Observation
 from training.evaluation.cases import EvaluationCase
+from training.evaluation.end_to_end import BY_JUDGE, UNDECIDED
 from training.evaluation.panels import Panel
 from training.evaluation.policies import GreedyOracle, Player
-from training.evaluation.statistics import bootstrap_ci
+from training.evaluation.statistics import bootstrap_ci, share_ci
 
 EXAMINE, DIAGNOSE = "single_turn_examine.txt", "single_turn_diagnose.txt"
 OPEN = Hypothesis("Not yet determined", 0.01)
@@ -161,8 +162,10 @@ def summarise(results: Sequence[SingleTurnResult], *, seed: int = 0) -> dict[str
     summary |= {name: float(counts[:, i].sum() / total) if total else None for i, name in enumerate(names, 1)}
     summary["accuracy"] = float(counts[:, 6].mean()) if scored else None
     summary["ci"] = {name: _ratio_ci(counts[:, [i, 0]], seed) for i, name in enumerate(names, 1)}
-    summary["ci"]["accuracy"] = bootstrap_ci(counts[:, 6], seed=seed)
-    return summary
+    summary["ci"]["accuracy"] = share_ci(counts[:, 6], seed=seed)
+    settled = [result.how for result in scored]
+    lost = sum((result.error or "").startswith(JudgeError.__name__) for result in results)
+    return summary | {"undecided": settled.count(UNDECIDED), "judged": settled.count(BY_JUDGE), "unjudged": lost}
 
 
 async def _examine(case: EvaluationCase, player: Player, told: Trajectory, stop: int) -> TurnResult:

@@ -37,8 +37,41 @@ def bootstrap_ci(
     if not len(data):
         return None
     drawn = _resampled(data, statistic, repeats, seed)
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    # A resample without a value (a ratio to nothing) says nothing about the others.
+    low, high = np.nanquantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def share_ci(values: ArrayLike, *, seed: int = 0) -> tuple[float, float] | None:
+    """Interval of a share of 0/1 outcomes (n,): the bootstrap's, and where all are equal the exact binomial one.
+
+    Resampling n times the same outcome would give an interval without width: 0 of 40 does not prove 0.
+    """
+    data = np.asarray(values, dtype=float)
+    if not len(data) or data.min() != data.max():
+        return bootstrap_ci(data, seed=seed)
+    # Clopper and Pearson's bound for 0 or n of n.
+    beyond = ((1 - LEVEL) / 2) ** (1 / len(data))
+    return (beyond, 1.0) if data[0] else (0.0, 1 - beyond)
+
+
+def ratio_ci(values: ArrayLike, baseline: ArrayLike, *, seed: int = 0) -> tuple[float, float] | None:
+    """Interval of mean(values) / mean(baseline) on the same cases (n,), resampled in pairs; None where that is 0/0.
+
+    Where all values are equal, the exact interval of their share over the baseline's share as it stands.
+    """
+    data = np.column_stack([np.asarray(values, dtype=float), np.asarray(baseline, dtype=float)])
+    if not len(data) or not data[:, 1].any():
+        return None
+    if data[:, 0].min() == data[:, 0].max():
+        low, high = share_ci(data[:, 0]) or (0.0, 0.0)
+        return low / float(data[:, 1].mean()), high / float(data[:, 1].mean())
+    return bootstrap_ci(data, statistic=_ratio, seed=seed)
+
+
+def _ratio(sample: Array) -> Array:
+    upper, lower = np.moveaxis(sample.mean(axis=-2), -1, 0)
+    return np.asarray(np.where(lower > 0, upper / np.where(lower > 0, lower, 1), np.nan))[..., None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +157,7 @@ def subgroup_tables(
 
 
 def _cell(group: str, values: Sequence[float], seed: int) -> Cell:
-    interval = bootstrap_ci(values, seed=seed)
+    interval = share_ci(values, seed=seed)
     assert interval is not None
     return Cell(group, len(values), float(np.mean(values)), *interval)
 

@@ -47,9 +47,14 @@ def test_what_never_finished_is_wrong_and_a_failed_environment_has_no_outcome():
 
 
 def test_relative_to_the_oracle():
-    rows = [result(correct=True), result()]
-    assert summarise(rows, oracle_accuracy=0.8)["accuracy_over_oracle"] == pytest.approx(0.625)
+    rows = [result(correct=True), result(), result(), result(correct=True, error="down")]
+    oracle = [result(correct=True), result(correct=True), result(), result(correct=True)]
+    got = summarise(rows, oracle=oracle)
+    assert (got["accuracy_over_oracle"], got["oracle_accuracy"]) == (0.5, pytest.approx(2 / 3))
+    low, high = got["ci"]["accuracy_over_oracle"]
+    assert low <= 0.5 <= high
     assert summarise(rows)["accuracy_over_oracle"] is None
+    assert summarise(rows, oracle=[result()] * 4)["accuracy_over_oracle"] is None
 
 
 def test_no_cases_are_no_zero():
@@ -95,6 +100,9 @@ class Judge:
 async def test_a_judge_settles_and_its_outage_is_unscored():
     made = episode(diagnosis="Morbus Heberden")
     assert (await score(made, CASE, judge=Judge(True))).correct
+    right = await score(made, CASE, judge=Judge(True))
     got = await score(made, CASE, judge=Judge(JudgeError("down")))
     assert (got.correct, got.error) == (False, "unscored: down")
     assert summarise([got])["accuracy"] is None
+    told = summarise([right, got, await score(made, CASE)])
+    assert (told["judged"], told["unjudged"], told["undecided"], told["accuracy"]) == (1, 1, 1, 0.5)

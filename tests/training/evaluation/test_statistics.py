@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from training.evaluation.end_to_end import f1_of_means
-from training.evaluation.statistics import bootstrap_ci, paired, sign_test, subgroup_table, subgroup_tables
+from training.evaluation.statistics import (
+    bootstrap_ci,
+    paired,
+    ratio_ci,
+    share_ci,
+    sign_test,
+    subgroup_table,
+    subgroup_tables,
+)
 
 
 def test_the_interval_covers_the_mean_and_narrows_with_n():
@@ -32,6 +40,28 @@ def test_coverage_is_near_95_percent():
     rng = np.random.default_rng(0)
     hits = sum(low <= 0.6 <= high for low, high in (bootstrap_ci(rng.random(80) < 0.6, seed=n) for n in range(200)))
     assert 180 <= hits <= 199
+
+
+def test_none_of_forty_does_not_prove_none():
+    """Clopper and Pearson's bound: 1 - 0.025 ** (1 / 40) = 0.0881."""
+    assert share_ci([0] * 40) == (0.0, pytest.approx(0.0881, abs=1e-4))
+    assert share_ci([1] * 40) == (pytest.approx(0.9119, abs=1e-4), 1.0)
+    assert share_ci([]) is None
+    mixed = [1, 0, 1, 1, 0]
+    assert share_ci(mixed, seed=2) == bootstrap_ci(mixed, seed=2)
+
+
+def test_a_ratio_is_resampled_in_pairs():
+    rng = np.random.default_rng(0)
+    baseline = rng.random(60) < 0.8
+    assert ratio_ci(baseline, baseline) == (pytest.approx(1.0), pytest.approx(1.0))
+    half = baseline & (rng.random(60) < 0.5)
+    low, high = ratio_ci(half, baseline)
+    assert low < half.mean() / baseline.mean() < high
+    assert ratio_ci([0] * 40, [1, 0] * 20) == (0.0, pytest.approx(2 * 0.0881, abs=2e-4))
+    assert ratio_ci([0, 0], [0, 0]) is None
+    low, high = ratio_ci([1, 0], [1, 0])  # half of the resamples have no ratio
+    assert (low, high) == (1.0, 1.0)
 
 
 def test_a_statistic_of_two_columns():
