@@ -73,7 +73,7 @@ async def run_episode(
 
 
 async def run_episodes(
-    policy: Speaker,
+    policy: Speaker | Sequence[Speaker],
     envs: Sequence[ConsultationEnv],
     *,
     limits: Limits | None = None,
@@ -82,15 +82,18 @@ async def run_episodes(
 ) -> list[Episode]:
     """One episode per environment, in the order of the environments, at most `concurrency` at a time.
 
-    A failure is data on its own episode; the others are not touched by it.
+    `policy` plays all of them, or is one per environment (another seed for each rollout of a group); ValueError if
+    there are not as many. A failure is data on its own episode; the others are not touched by it.
     """
+    policies = policy if isinstance(policy, Sequence) else [policy] * len(envs)
+    seats = list(zip(policies, envs, strict=True))
     gate = asyncio.Semaphore(concurrency)
 
-    async def one(env: ConsultationEnv) -> Episode:
+    async def one(speaker: Speaker, env: ConsultationEnv) -> Episode:
         async with gate:
-            return await run_episode(policy, env, limits=limits, tokens=tokens)
+            return await run_episode(speaker, env, limits=limits, tokens=tokens)
 
-    return list(await asyncio.gather(*(one(env) for env in envs)))
+    return list(await asyncio.gather(*(one(*seat) for seat in seats)))
 
 
 class _Play:
