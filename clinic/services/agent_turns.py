@@ -26,7 +26,7 @@ from clinic.models import (
     User,
 )
 from clinic.rendering import turn_html
-from clinic.services import audit, dispatch
+from clinic.services import audit, dispatch, ledger
 from clinic.services.errors import SENTENCES, sentence
 from clinic.services.events import Outbox
 
@@ -69,6 +69,14 @@ class Spoken:
 def next_number(consultation: Consultation) -> int:
     """The caller holds the consultation's row lock."""
     return (consultation.turns.aggregate(last=Max("number"))["last"] or 0) + 1
+
+
+def owes_answer(consultation: Consultation) -> bool:
+    """Whether the agent takes part and nothing of what it said stands last: it failed, was stopped, or was undone."""
+    if consultation.status in (ConsultationStatus.FAILED, ConsultationStatus.STOPPED):
+        return True
+    spoken = consultation.turns.filter(role=TurnRole.AGENT, retracted_at=None).order_by("-number").first()
+    return consultation.agent_called and (spoken is None or spoken.status != TurnStatus.COMPLETE)
 
 
 def open_turn(*, consultation: Consultation, by: User, outbox: Outbox) -> Turn:
@@ -143,6 +151,7 @@ def complete(*, lease: Lease, action: Action, spoken: Spoken) -> list[Event]:
     with transaction.atomic():
         turn = _fenced(lease)
         _finish(turn, TurnStatus.COMPLETE, spoken, text=action.reason, action=action.as_dict())
+        ledger.add_from_agent(turn.consultation, action)
         turn.consultation.move_to(status, by=None)
         ModelOutput.objects.filter(turn=turn, attempt=lease.attempt).update(complete=True)
         events = _last_words(turn, spoken, EventType.DONE, {"status": status, "action": str(action.kind)})
