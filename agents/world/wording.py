@@ -53,7 +53,7 @@ def flag(number: float, low: float, high: float) -> str:
 
 def value_line(item: Value, decimals: int) -> str:
     """ "C-reactive protein: 22.0 mg/L (0-8) H"."""
-    unit = "" if item.unit == "1" else f" {_unit(item.unit)}"
+    unit = "" if item.unit == "1" else f" {plain_unit(item.unit)}"
     interval = f" ({item.low:g}-{item.high:g})" if item.low is not None and item.high is not None else ""
     return f"{item.name}: {item.value:.{decimals}f}{unit}{interval}{' ' + item.flag if item.flag else ''}"
 
@@ -65,5 +65,6 @@ def report(exam: Examination, result: str, u: float, v: float) -> str:
     return f"{choose(leads, v)}{choose(pattern.reports, u)}"
 
 
-def _unit(ucum: str) -> str:
+def plain_unit(ucum: str) -> str:
+    """A UCUM unit as reports write it: "mm[Hg]" becomes "mmHg"."""
     return ucum.replace("[", "").replace("]", "").replace("Cel", "°C")

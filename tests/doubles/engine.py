@@ -1,4 +1,4 @@
-"""A fake vLLM: streams scripted or random actions over the OpenAI protocol, keeps what it said, fails on demand.
+"""A fake vLLM: streams scripted or random actions, or results, over the OpenAI protocol, keeps what it said, fails on demand.
 
     python -m tests.doubles.engine --port 8200 --rate 50
 
@@ -21,6 +21,7 @@ import orjson
 from aiohttp import web
 
 from tests.doubles.actions import random_text
+from tests.doubles.results import result_text
 
 FAULTS = ("http_500", "http_400", "hang_first", "hang_mid", "drop", "malformed", "garbage", "error_event")
 """hang_first and http_* before any text; hang_mid, drop and error_event after `after` tokens; malformed is text that
@@ -101,6 +102,8 @@ class FakeEngine:
     async def start(self, port: int = 0) -> None:
         app = web.Application()
         app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_post("/v1/completions", self._chat)
+        app.router.add_post("/tokenize", self._tokenize)
         app.router.add_get("/v1/models", self._models)
         app.router.add_get("/health", self._health)
         app.router.add_post("/fake/fail", self._fail)
@@ -122,6 +125,10 @@ class FakeEngine:
 
     async def _health(self, _: web.Request) -> web.Response:
         return web.Response()
+
+    async def _tokenize(self, request: web.Request) -> web.Response:
+        body = orjson.loads(await request.read())
+        return web.json_response({"count": _prompt_tokens(body), "max_model_len": self.context})
 
     async def _fail(self, request: web.Request) -> web.Response:
         self.fail(**await request.json())
@@ -176,6 +183,8 @@ class FakeEngine:
         if body.get("max_tokens") == 1:
             # A probe must not use up the script.
             text = "ok"
+        elif "prompt" in body and not self.script and fault.kind != "malformed":
+            text = result_text(body["prompt"], body.get("seed"))
         elif fault.kind == "malformed":
             text = "I cannot answer in that form."
         elif self.script:
@@ -188,7 +197,8 @@ class FakeEngine:
         return (tokens[:limit], "length") if len(tokens) >= limit else (tokens, "stop")
 
     async def _stream(self, response, request, said: Said, tokens: list[str], finish: str, fault: Fault) -> None:
-        await response.write(self._chunk(said, {"role": "assistant", "content": ""}, (), None, first=True))
+        if "messages" in said.body:
+            await response.write(self._chunk(said, {"role": "assistant", "content": ""}, (), None, first=True))
         start = time.monotonic() + self.first_token_seconds
         for n in range(0, len(tokens), self.burst):
             if fault.kind in ("hang_mid", "drop", "garbage", "error_event") and n >= fault.after:
@@ -229,11 +239,15 @@ class FakeEngine:
             await response.write(b"data: [DONE]\n\n")
 
     def _head(self, said: Said) -> dict:
-        return {"id": said.id, "object": "chat.completion.chunk", "created": int(time.time()), "model": self.model}
+        kind = "text_completion" if "prompt" in said.body else "chat.completion.chunk"
+        return {"id": said.id, "object": kind, "created": int(time.time()), "model": self.model}
 
     def _chunk(self, said: Said, delta: dict, part: Iterable[str], finish: str | None, *, first: bool = False) -> bytes:
         choice: dict = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
         event = {**self._head(said), "choices": [choice]}
+        if "prompt" in said.body:
+            choice |= {"text": choice.pop("delta")["content"], "stop_reason": None}
+            return _event(event)
         ids = said.body.get("return_token_ids")
         if first:
             event |= {"prompt_token_ids": list(range(_prompt_tokens(said.body))) if ids else None}
@@ -262,6 +276,8 @@ def _error(status: int, kind: str, message: str, *, param: str | None = None) ->
 
 
 def _prompt_tokens(body: dict) -> int:
+    if "prompt" in body:
+        return 1 + len(body["prompt"]) // 4
     return sum(4 + len(message["content"]) // 4 for message in body["messages"])
 
 
