@@ -8,51 +8,7 @@ from zoneinfo import available_timezones
 from django import forms
 
 from agents.types import Value
-from clinic.models import CaseKind, Role
-
-SECTIONS = ("hpi", "past", "drugs", "allergies", "family", "social", "review")
-
-
-class CaseForm(forms.Form):
-    """The inquiry: what is known before the first question."""
-
-    kind = forms.ChoiceField(
-        label="This case is",
-        choices=[(CaseKind.VIRTUAL, "Virtual: invented, for practice"), (CaseKind.PATIENT, "A real patient")],
-        widget=forms.RadioSelect,
-        initial=CaseKind.VIRTUAL,
-    )
-    identifier = forms.CharField(
-        label="Patient’s number", max_length=64, required=False, help_text="At this site; only for a real patient."
-    )
-    age_years = forms.FloatField(label="Age in years", min_value=0, max_value=125, required=False)
-    sex = forms.ChoiceField(
-        choices=[("female", "Female"), ("male", "Male"), ("other", "Other"), ("unknown", "Unknown")], initial="unknown"
-    )
-    complaint = forms.CharField(
-        label="Complaint",
-        max_length=2000,
-        widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="In a sentence or two: what, where, since when.",
-    )
-    hpi = forms.CharField(label="History of present illness", required=False, widget=forms.Textarea)
-    past = forms.CharField(label="Past history", required=False, widget=forms.Textarea(attrs={"rows": 2}))
-    drugs = forms.CharField(label="Medication", required=False, widget=forms.Textarea(attrs={"rows": 2}))
-    allergies = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}))
-    family = forms.CharField(label="Family history", required=False, widget=forms.Textarea(attrs={"rows": 2}))
-    social = forms.CharField(label="Social history", required=False, widget=forms.Textarea(attrs={"rows": 2}))
-    review = forms.CharField(
-        label="Vital signs and review of systems", required=False, widget=forms.Textarea(attrs={"rows": 2})
-    )
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
-        if data.get("kind") == CaseKind.PATIENT and not data.get("identifier", "").strip():
-            self.add_error("identifier", "A real patient’s case needs the patient’s number at this site.")
-        return data
-
-    def history(self) -> dict[str, str]:
-        return {name: text for name in SECTIONS if (text := self.cleaned_data[name].strip())}
+from clinic.models import Role
 
 
 class ResultForm(forms.Form):

@@ -28,19 +28,20 @@ Resource = dict[str, Any]
 def read(path: Path) -> Iterator[Parsed]:
     """Every bundle at `path`; in a folder an unreadable file is rejected by itself."""
     if path.is_file():
-        yield _bundle(path.stem, json_document(path))
+        yield case_of(path.stem, json_document(path))
         return
     files = sorted(path.glob("*.json"))
     if not files:
         raise UnreadableFile(f"{path.name} holds no .json file.")
     for file in files:
         try:
-            yield _bundle(file.stem, json_document(file))
+            yield case_of(file.stem, json_document(file))
         except UnreadableFile as error:
             yield Rejection(file.name, str(error))
 
 
-def _bundle(name: str, document: Any) -> Parsed:
+def case_of(name: str, document: Any) -> Parsed:
+    """The one patient of a parsed bundle as a case record, or a Rejection with its reason."""
     if not isinstance(document, dict) or document.get("resourceType") != "Bundle":
         return Rejection(name, "not a FHIR Bundle")
     kinds: dict[str, list[Resource]] = {}
@@ -72,8 +73,14 @@ def _case(name: str, patient: Resource, kinds: dict[str, list[Resource]]) -> Par
         complaint=_reason(kinds.get("Encounter", [])) or "No presenting complaint is stated in this record.",
         history={section: text for section, text in history.items() if text},
         results=results,
-        extra={"not_read": dict(not_read), "file": name},
+        extra={"not_read": dict(not_read), "file": name, "identifier": _identifier(patient)},
     )
+
+
+def _identifier(patient: Resource) -> str:
+    """The first identifier's value: by convention the record number of whoever sent the bundle."""
+    found = (text_of(one.get("value")) for one in list_of(patient.get("identifier")) if isinstance(one, dict))
+    return next((value for value in found if value), "")[:64]
 
 
 def concept(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Cases: the list, one case, a new one."""
+"""Cases: the list, and one case."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ from uuid import UUID
 from django.db.models import Count, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.http import Http404, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 
-from clinic.context import served
-from clinic.forms import CaseForm
 from clinic.models import Case, CaseKind, Consultation, ConsultationStatus
-from clinic.services import cases
-from clinic.services.errors import Refused
 from clinic.views.access import SignedIn
 from clinic.views.paging import page_of, render_list
 
@@ -71,28 +67,3 @@ def visible_case(request: SignedIn, case_id: UUID | str) -> Case:
     if case is None:
         raise Http404("There is no such case, or it is not open to you.")
     return case
-
-
-def case_new(request: SignedIn) -> HttpResponse:
-    form = CaseForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        data = form.cleaned_data
-        try:
-            case = cases.create(
-                by=request.user,
-                kind=data["kind"],
-                complaint=data["complaint"],
-                age_years=data["age_years"],
-                sex=data["sex"],
-                history=form.history(),
-                identifier=data["identifier"],
-            )
-        except Refused as refusal:
-            form.add_error(None, str(refusal))
-        else:
-            return redirect("case_detail", case.pk)
-    version = served().version
-    site = request.user.site
-    patients = bool(version and version.may_see_patients and site and site.accepts_patient_cases)
-    status = 422 if form.is_bound and form.errors else 200
-    return render(request, "clinic/case_new.html", {"form": form, "patients_accepted": patients}, status=status)
