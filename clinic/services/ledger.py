@@ -71,7 +71,7 @@ def exclude(*, entry: LedgerEntry, by: User, evidence: Sequence[str]) -> None:
         quoted = [fact.as_evidence() for fact in (facts.find(ref) for ref in evidence) if fact]
         if not quoted or len(quoted) < len(evidence):
             raise Refused(SENTENCES["ledger_evidence"])
-        _decide(entry, LedgerStatus.EXCLUDED, by, evidence=quoted, reason="")
+        _decide(entry, LedgerStatus.EXCLUDED, by, evidence=quoted)
         redraw(current, "ledger")
         _audit(current, by, "excluded", entry, evidence=[fact["finding"] for fact in quoted])
 
@@ -89,7 +89,8 @@ def reopen(*, entry: LedgerEntry, by: User) -> None:
     """Back to open, with nothing left of the earlier decision but its history."""
     with transaction.atomic():
         current = held(entry.consultation, by)
-        entry.move_to(LedgerStatus.OPEN, by=by, evidence=[], reason="", decided_by=None, decided_at=None)
+        entry.move_to(LedgerStatus.OPEN, by=by, evidence=[], decided_by=None, decided_at=None)
+        LedgerEntry.objects.filter(pk=entry.pk).update(reason="")
         redraw(current, "ledger")
         _audit(current, by, "reopened", entry)
 
@@ -152,8 +153,13 @@ def _accept(entry: LedgerEntry, by: User, reason: str) -> None:
     _decide(entry, LedgerStatus.ACCEPTED, by, evidence=[], reason=reason.strip())
 
 
-def _decide(entry: LedgerEntry, status: LedgerStatus, by: User, **how: Any) -> None:
-    entry.move_to(status, by=by, decided_by=by, decided_at=timezone.now(), **how)
+def _decide(
+    entry: LedgerEntry, status: LedgerStatus, by: User, *, evidence: list[dict[str, Any]], reason: str = ""
+) -> None:
+    # First the words, because a status without them is refused; a move that fails takes them back.
+    LedgerEntry.objects.filter(pk=entry.pk).update(reason=reason)
+    entry.reason = reason
+    entry.move_to(status, by=by, reason=reason, decided_by=by, decided_at=timezone.now(), evidence=evidence)
 
 
 def _audit(consultation: Consultation, by: User, what: str, entry: LedgerEntry, **data: Any) -> None:
