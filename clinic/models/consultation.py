@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from django.db import models
 
 from clinic.models.case import CaseKind
+from clinic.models.judgement import Handover
 from clinic.models.lifecycle import StatusModel
 from clinic.models.user import Role
 from clinic.models.world import WorldBackend
@@ -28,18 +29,22 @@ class ConsultationStatus(models.TextChoices):
 
 class ConsultationQuerySet(models.QuerySet["Consultation"]):
     def visible_to(self, user: User) -> ConsultationQuerySet:
-        """A clinician's own; the whole site's for those who judge or administer; never patients' for researchers."""
+        """A clinician's own and those handed over to others; the whole site's for those who judge or administer;
+
+        never patients' for researchers.
+        """
         if not user.is_active or user.site_id is None:
             return self.none()
         consultations = self.filter(site=user.site_id, case__deleted_at=None)
         if user.role == Role.CLINICIAN:
-            return consultations.filter(clinician=user)
+            given = Handover.objects.filter(consultation=models.OuterRef("pk"), sender=user)
+            return consultations.filter(models.Q(clinician=user) | models.Exists(given))
         if user.role == Role.RESEARCHER:
             return consultations.exclude(case__kind=CaseKind.PATIENT)
         return consultations
 
     def steerable_by(self, user: User) -> ConsultationQuerySet:
-        """Only the clinician who holds it may answer, stop or close it."""
+        """Only the clinician who holds it may answer, stop or close it; who handed it over reads on."""
         return self.visible_to(user).filter(clinician=user)
 
 

@@ -2,42 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
+from agents.examinations import same
 from agents.types import ActionKind, Observation, Source, Value
+from clinic.facts import read_facts
 from clinic.models import (
     Case,
     CaseKind,
     Consultation,
     ConsultationStatus,
     EventType,
+    FeedbackKind,
     Finding,
     FindingSource,
-    IllegalTransition,
     StaleStatus,
     Turn,
     TurnRole,
     TurnStatus,
     User,
 )
-from clinic.services import agent_turns, audit, dispatch, versions
+from clinic.services import agent_turns, dispatch, feedback, ledger, red_flags, versions
 from clinic.services.errors import SENTENCES, Refused
-from clinic.services.events import Outbox
-from clinic.services.worlds import ask_world, keep, world_for
-
-OPEN = (
-    ConsultationStatus.WAITING,
-    ConsultationStatus.STOPPED,
-    ConsultationStatus.FAILED,
-    ConsultationStatus.DIAGNOSED,
-    ConsultationStatus.DEFERRED,
+from clinic.services.steering import (
+    Recommendation,
+    Step,
+    locked,
+    recommendation,
+    record,
+    refuse_patient,
+    steering,
 )
+from clinic.services.worlds import ask_world, world_for
+
+AT_ONCE = 10
+"""Examinations in one order."""
 
 
 def start(*, case: Case, by: User, alone: bool = False) -> Consultation:
@@ -56,163 +60,171 @@ def start(*, case: Case, by: User, alone: bool = False) -> Consultation:
         consultation = Consultation.objects.create(
             site=case.site, case=case, clinician=by, model_version=version, endpoint=endpoint, agent_called=not alone
         )
-        if not alone:
-            _agent_next(consultation, by, Outbox(consultation))
-        _audit(consultation, by, "started", case=str(case.pk), version=version.version, alone=alone)
+        facts = read_facts(consultation)
+        ledger.open_ledger(consultation, facts)
+        step = Step(consultation, by)
+        if alone:
+            red_flags.raise_flags(consultation, facts)
+        else:
+            step.agent_next()
+        step.audit("started", case=str(case.pk), version=version.version, alone=alone)
     return consultation
 
 
 def call_agent(*, consultation: Consultation, by: User) -> Turn:
     """The agent, silent so far, takes part from here on: it is told everything and speaks next."""
-    with _steering(consultation, by) as (current, outbox):
-        if current.agent_called:
+    with steering(consultation, by) as step:
+        if step.consultation.agent_called:
             raise Refused(SENTENCES["agent_is_there"])
-        current.agent_called = True
-        current.save(update_fields=["agent_called"])
-        turn = _agent_next(current, by, outbox)
-        _audit(current, by, "agent_called", turns=[turn.number])
+        step.consultation.agent_called = True
+        step.consultation.save(update_fields=["agent_called"])
+        turn = step.agent_next()
+        step.audit("agent_called", turns=[turn.number])
     return turn
 
 
 def ask(*, consultation: Consultation, by: User, question: str) -> Turn:
     """The clinician's own question, answered by the case's world."""
-    _refuse_patient(consultation)
+    refuse_patient(consultation)
     if not question.strip():
         raise Refused(SENTENCES["needs_text"])
     observation = ask_world(world_for(consultation.case).ask(question))
-    with _steering(consultation, by) as (current, outbox):
-        asked = _turn(current, by, role=TurnRole.CLINICIAN, text=question.strip())
-        _tell(outbox, asked)
-        turn = _world_turn(current, by, outbox, question.strip(), observation, role=TurnRole.PATIENT)
-        _go_on(current, by, outbox)
-        _audit(current, by, "asked", turns=[asked.number, turn.number])
+    with steering(consultation, by) as step:
+        step.tell(step.turn(TurnRole.CLINICIAN, text=question.strip()))
+        turn = step.world_turn(question.strip(), observation, TurnRole.PATIENT)
+        step.go_on()
+        step.audit("asked")
     return turn
 
 
 def order(*, consultation: Consultation, by: User, examination: str = "") -> Turn:
     """Do the examination the agent recommends, or another one; the case's world answers. The first result's turn."""
-    _refuse_patient(consultation)
-    request = examination.strip() or _pending(consultation, ActionKind.EXAMINE, "nothing_to_order")
-    observations = ask_world(world_for(consultation.case).examine(request))
-    with _steering(consultation, by) as (current, outbox):
-        turns = [_world_turn(current, by, outbox, request, seen) for seen in observations]
-        _go_on(current, by, outbox)
-        _audit(current, by, "ordered", turns=[turn.number for turn in turns])
-    return turns[0]
+    wanted = [examination] if examination.strip() else []
+    return order_many(consultation=consultation, by=by, examinations=wanted)[0]
+
+
+def order_many(*, consultation: Consultation, by: User, examinations: Sequence[str] = ()) -> list[Turn]:
+    """Several at once, or none for the recommended one; all results come before the agent speaks again."""
+    refuse_patient(consultation)
+    about = recommendation(consultation)
+    requests = list(dict.fromkeys(name.strip() for name in examinations if name.strip()))
+    if len(requests) > AT_ONCE:
+        raise Refused(SENTENCES["too_many_at_once"].format(most=AT_ONCE))
+    if not requests:
+        requests = [_wanted(about, ActionKind.EXAMINE, "nothing_to_order").target]
+    results = [(request, seen) for request in requests for seen in _examined(consultation, request)]
+    with steering(consultation, by, about=about) as step:
+        _decide(step, about, requests, "ordered")
+        for request, seen in results:
+            step.world_turn(request, seen)
+        step.go_on()
+        step.audit("ordered")
+    return step.turns
 
 
 def answer(*, consultation: Consultation, by: User, text: str = "") -> Turn:
     """Answer the agent's question; with no text, and no real patient, the case's world answers."""
-    question = _pending(consultation, ActionKind.ASK, "nothing_to_answer")
+    about = _wanted(recommendation(consultation), ActionKind.ASK, "nothing_to_answer")
     if text.strip():
-        return _enter(consultation, by, "answered", TurnRole.CLINICIAN, question, text)
+        return _enter(consultation, by, "answered", TurnRole.CLINICIAN, about.target, text, about=about)
     if consultation.case.kind == CaseKind.PATIENT:
         raise Refused(SENTENCES["needs_text"])
-    observation = ask_world(world_for(consultation.case).ask(question))
-    with _steering(consultation, by) as (current, outbox):
-        turn = _world_turn(current, by, outbox, question, observation, role=TurnRole.PATIENT)
-        _go_on(current, by, outbox)
-        _audit(current, by, "answered", turns=[turn.number])
+    observation = ask_world(world_for(consultation.case).ask(about.target))
+    with steering(consultation, by, about=about) as step:
+        _decide(step, about, [about.target], "answered")
+        turn = step.world_turn(about.target, observation, TurnRole.PATIENT)
+        step.go_on()
+        step.audit("answered")
     return turn
 
 
 def enter_result(
     *, consultation: Consultation, by: User, examination: str, text: str, values: Sequence[Value] = ()
 ) -> Turn:
-    """A result that the clinician has in hand becomes a finding."""
+    """A result that the clinician has in hand becomes a finding: one or several numbers, a report, or both."""
     if not (examination.strip() and text.strip()):
         raise Refused(SENTENCES["needs_text"])
-    return _enter(consultation, by, "result_entered", TurnRole.ENVIRONMENT, examination, text, values)
+    about = recommendation(consultation)
+    return _enter(
+        consultation, by, "result_entered", TurnRole.ENVIRONMENT, examination, text, values=values, about=about
+    )
 
 
 def say(*, consultation: Consultation, by: User, text: str) -> Turn:
-    """Anything else the clinician wants the agent to know."""
+    """A question to the agent, or anything else it should know."""
     if not text.strip():
         raise Refused(SENTENCES["needs_text"])
-    with _steering(consultation, by) as (current, outbox):
-        turn = _turn(current, by, role=TurnRole.CLINICIAN, text=text.strip())
-        _tell(outbox, turn)
-        _go_on(current, by, outbox)
-        _audit(current, by, "said", turns=[turn.number])
+    with steering(consultation, by) as step:
+        turn = step.turn(TurnRole.CLINICIAN, text=text.strip())
+        step.tell(turn)
+        step.go_on()
+        step.audit("said")
     return turn
 
 
 def stop(*, consultation: Consultation, by: User) -> None:
     """Ask the agent to stop. Its producer, in whatever process, closes the model's stream and says so."""
     with transaction.atomic():
-        current = _locked(consultation, by)
+        current = locked(consultation, by)
         turn = current.turns.filter(status=TurnStatus.STREAMING).first()
         if turn is None:
             raise StaleStatus(SENTENCES["stale"])
         Turn.objects.filter(pk=turn.pk).update(stop_requested_at=timezone.now())
-        _audit(current, by, "stop_asked", turns=[turn.number])
+        record(current, by, "stop_asked", turns=[turn.number])
         transaction.on_commit(lambda: dispatch.stop(turn.pk))
 
 
 def retry(*, consultation: Consultation, by: User) -> Turn:
-    """The agent's turn once more, after it failed or was stopped."""
-    with _steering(consultation, by) as (current, outbox):
-        if current.status not in (ConsultationStatus.FAILED, ConsultationStatus.STOPPED):
+    """The agent's turn once more, after it failed or was stopped; also where an undo left it without an answer."""
+    with steering(consultation, by) as step:
+        if not agent_turns.owes_answer(step.consultation):
             raise Refused(SENTENCES["nothing_to_retry"])
-        turn = _agent_next(current, by, outbox)
-        _audit(current, by, "retried", turns=[turn.number])
+        turn = step.agent_next()
+        step.audit("retried", turns=[turn.number])
     return turn
 
 
-def close(*, consultation: Consultation, by: User, diagnosis: str, note: str = "") -> None:
-    """The clinician's own diagnosis ends the consultation."""
+def close(
+    *, consultation: Consultation, by: User, diagnosis: str, note: str = "", reasons: Mapping[int, str] | None = None
+) -> None:
+    """The clinician's own diagnosis ends it; `reasons` says why a can't-miss hypothesis, by its entry, stays open."""
     if not diagnosis.strip():
         raise Refused(SENTENCES["needs_text"])
-    with _steering(consultation, by) as (current, outbox):
+    with steering(consultation, by, paused=True) as step:
+        current = step.consultation
+        accepted = ledger.settle(current, by, reasons or {})
+        about = recommendation(current)
+        feedback.give(
+            kind=FeedbackKind.DIAGNOSIS,
+            by=by,
+            consultation=current,
+            turn=about.turn if about else None,
+            target=diagnosis.strip(),
+            data={"agent": _agents(about)},
+        )
         current.move_to(
             ConsultationStatus.CLOSED,
             by=by,
             diagnosis=diagnosis.strip(),
             closing_note=note.strip(),
             closed_at=timezone.now(),
+            paused_at=None,
+            paused_until=None,
         )
-        outbox.add(EventType.STATE, {"state": "closed"}, turn=agent_turns.next_number(current) - 1)
-        _publish(current, outbox)
-        _audit(current, by, "closed")
+        step.outbox.add(EventType.STATE, {"state": "closed"}, turn=agent_turns.next_number(current) - 1)
+        step.publish()
+        step.audit("closed", accepted=[entry.pk for entry in accepted])
 
 
-@contextmanager
-def _steering(consultation: Consultation, by: User) -> Iterator[tuple[Consultation, Outbox]]:
-    """One transaction in which `by` alone moves this consultation, from a status in which that is allowed."""
-    with transaction.atomic():
-        current = _locked(consultation, by)
-        if current.status == ConsultationStatus.CLOSED:
-            raise Refused(SENTENCES["closed"])
-        if current.status not in OPEN:
-            raise Refused(SENTENCES["thinking"])
-        try:
-            yield current, Outbox(current)
-        except IllegalTransition as error:
-            raise StaleStatus(SENTENCES["stale"]) from error
-    consultation.status, consultation.last_seq = current.status, current.last_seq
-
-
-def _locked(consultation: Consultation, by: User) -> Consultation:
-    # NO KEY UPDATE does not make the agent's event inserts wait, which refer to this row.
-    rows = Consultation.objects.steerable_by(by).select_for_update(no_key=True, of=("self",))
-    current = rows.select_related("case", "site").filter(pk=consultation.pk).first()
-    if current is None:
-        raise Refused(SENTENCES["not_yours"])
-    return current
-
-
-def _refuse_patient(consultation: Consultation) -> None:
-    if consultation.case.kind == CaseKind.PATIENT:
-        raise Refused(SENTENCES["enter_result"])
-
-
-def _pending(consultation: Consultation, kind: ActionKind, refusal: str) -> str:
-    """The target of the agent's last action, if that is of this kind."""
-    last = consultation.turns.filter(role=TurnRole.AGENT, status=TurnStatus.COMPLETE).order_by("-number").first()
-    action = (last.action if last else None) or {}
-    if action.get("action") != kind:
+def _wanted(about: Recommendation | None, kind: ActionKind, refusal: str) -> Recommendation:
+    """The agent's last action, if that is of this kind."""
+    if about is None or about.kind != kind:
         raise Refused(SENTENCES[refusal])
-    return str(action["target"])
+    return about
+
+
+def _examined(consultation: Consultation, request: str) -> list[Observation]:
+    return ask_world(world_for(consultation.case).examine(request))
 
 
 def _enter(
@@ -222,14 +234,16 @@ def _enter(
     role: TurnRole,
     request: str,
     text: str,
+    *,
     values: Sequence[Value] = (),
+    about: Recommendation | None,
 ) -> Turn:
-    with _steering(consultation, by) as (current, outbox):
-        facts = {"role": role, "text": text.strip(), "request": request.strip()[:300], "source": Source.ENTERED}
-        turn = _turn(current, by, **facts)
+    with steering(consultation, by, about=about) as step:
+        _decide(step, about, [request], what)
+        turn = step.turn(role, text=text.strip(), request=request.strip()[:300], source=Source.ENTERED)
         Finding.objects.create(
-            case=current.case,
-            consultation=current,
+            case=step.consultation.case,
+            consultation=step.consultation,
             turn=turn,
             source=FindingSource.ENTERED,
             name=request.strip()[:200],
@@ -237,67 +251,39 @@ def _enter(
             values=[asdict(value) for value in values],
             by=by,
         )
-        _tell(outbox, turn)
-        _go_on(current, by, outbox)
-        _audit(current, by, what, turns=[turn.number])
+        step.tell(turn)
+        step.go_on()
+        step.audit(what)
     return turn
 
 
-def _world_turn(
-    consultation: Consultation,
-    by: User,
-    outbox: Outbox,
-    request: str,
-    seen: Observation,
-    *,
-    role: TurnRole = TurnRole.ENVIRONMENT,
-) -> Turn:
-    """A world's answer as a turn; what is unavailable is only said, never kept as a fact."""
-    matched = (seen.matched or "")[:200]
-    facts = {"text": seen.text, "request": request[:300], "matched": matched, "source": seen.source}
-    turn = _turn(consultation, by, role=role, **facts)
-    keep(observation=seen, turn=turn, case=consultation.case)
-    _tell(outbox, turn)
-    return turn
-
-
-def _turn(consultation: Consultation, by: User, **facts: Any) -> Turn:
-    number = agent_turns.next_number(consultation)
-    return Turn.objects.create(consultation=consultation, number=number, by=by, finished_at=timezone.now(), **facts)
-
-
-def _tell(outbox: Outbox, turn: Turn) -> None:
-    outbox.add(EventType.TURN, agent_turns.turn_data(turn, turn.text), turn=turn.number)
-
-
-def _go_on(consultation: Consultation, by: User, outbox: Outbox) -> None:
-    """The agent speaks next, unless the clinician plays alone."""
-    if consultation.agent_called:
-        _agent_next(consultation, by, outbox)
-    else:
-        outbox.add(EventType.DONE, {"status": consultation.status}, turn=agent_turns.next_number(consultation) - 1)
-        _publish(consultation, outbox)
-
-
-def _agent_next(consultation: Consultation, by: User, outbox: Outbox) -> Turn:
-    turn = agent_turns.open_turn(consultation=consultation, by=by, outbox=outbox)
-    _publish(consultation, outbox)
-    transaction.on_commit(lambda: dispatch.produce(turn))
-    return turn
-
-
-def _publish(consultation: Consultation, outbox: Outbox) -> None:
-    last = outbox.save()[-1].seq
-    transaction.on_commit(lambda: dispatch.announce(consultation.pk, last))
-
-
-def _audit(consultation: Consultation, by: User, what: str, **data: Any) -> None:
-    # Last in every transaction: it takes the one lock of the audit chain.
-    audit.record(
-        by=by,
-        action=f"consultation.{what}",
-        noun="consultation",
-        target=str(consultation.pk),
-        data=data,
-        site=consultation.site,
+def _decide(step: Step, about: Recommendation | None, done: Sequence[str], how: str) -> None:
+    """What this step says about the agent's recommendation: followed, or something else done in its place."""
+    if about is None or about.kind == ActionKind.DEFER:
+        return
+    if how == "result_entered" and about.kind != ActionKind.EXAMINE:
+        return
+    followed = any(_is_same(about, one, how) for one in done)
+    feedback.give(
+        kind=FeedbackKind.ACCEPTED if followed else FeedbackKind.REPLACED,
+        by=step.by,
+        consultation=step.consultation,
+        turn=about.turn,
+        target=about.target,
+        data={"action": str(about.kind), "how": how, "done": list(done)},
     )
+
+
+def _is_same(about: Recommendation, done: str, how: str) -> bool:
+    if about.kind == ActionKind.ASK:
+        return how == "answered"
+    if about.kind != ActionKind.EXAMINE:
+        return False
+    return done.casefold().strip() == about.target.casefold().strip() or same(done, about.target)
+
+
+def _agents(about: Recommendation | None) -> dict[str, Any] | None:
+    """What the agent thought when the clinician decided."""
+    if about is None:
+        return None
+    return {"action": str(about.kind), "target": about.target, "differential": about.differential}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,65 +21,13 @@ from clinic.models import (
     Turn,
 )
 from clinic.services import agent_turns, consultations, dispatch, prompts
-from clinic.services.agent_turns import Lease, LeaseLost, Spoken
+from clinic.services.agent_turns import LeaseLost, Spoken
 from clinic.services.errors import Refused
 from tests.clinic.factories import make_case, make_consultation, make_serving_agent, make_site, make_turn, make_user
+from tests.clinic.services.steered import Host, alone, host, lease, open_turn, reasons, seqs, speaks, started
 
 pytestmark = pytest.mark.django_db
-
-
-class Host:
-    """Stands where a web process's host does, and only writes down what it is told."""
-
-    def __init__(self) -> None:
-        self.owner = uuid.uuid4()
-        self.produced: list[Turn] = []
-        self.stopped: list[int] = []
-        self.announced: list[tuple[uuid.UUID, int]] = []
-
-    def produce(self, turn: Turn) -> None:
-        self.produced.append(turn)
-
-    def stop(self, turn_id: int) -> None:
-        self.stopped.append(turn_id)
-
-    def announce(self, consultation: uuid.UUID, seq: int) -> None:
-        self.announced.append((consultation, seq))
-
-
-@pytest.fixture
-def host() -> Iterator[Host]:
-    host = Host()
-    dispatch.register(host)
-    yield host
-    dispatch.unregister(host)
-
-
-def started(kind: str = "virtual", **case: Any) -> Consultation:
-    make_serving_agent()
-    if kind == "patient":
-        ModelVersion.objects.update(training=Training.EXTERNAL)
-    return consultations.start(case=make_case(kind, **case), by=make_user())
-
-
-def lease(host: Host, turn: Turn) -> Lease:
-    return agent_turns.lease_of(turn, host.owner)
-
-
-def open_turn() -> Turn:
-    return Turn.objects.select_related("consultation").get(status="streaming")
-
-
-def speaks(host: Host, kind: str = "examine", target: str = "CRP", reason: str = "Fever.") -> Consultation:
-    """The agent's open turn ends with this action."""
-    turn = open_turn()
-    action = Action(ActionKind(kind), target, reason)
-    agent_turns.complete(lease=lease(host, turn), action=action, spoken=Spoken(text=f"raw {target}"))
-    return Consultation.objects.get(pk=turn.consultation_id)
-
-
-def seqs(consultation: Consultation) -> list[int]:
-    return list(Event.objects.filter(consultation=consultation).order_by("seq").values_list("seq", flat=True))
+__all__ = ["host"]
 
 
 def test_start_pins_the_policy_and_opens_a_leased_turn(host: Host, django_capture_on_commit_callbacks: Any) -> None:
@@ -245,7 +192,10 @@ def test_close_keeps_the_clinicians_diagnosis_and_ends_it(host: Host) -> None:
     consultation = speaks(host, "diagnose", "Pneumonia")
     assert consultation.status == "diagnosed"
     by = consultation.clinician
-    consultations.close(consultation=consultation, by=by, diagnosis="Lobar pneumonia", note="Oral treatment.")
+    why = reasons(consultation)
+    consultations.close(
+        consultation=consultation, by=by, diagnosis="Lobar pneumonia", note="Oral treatment.", reasons=why
+    )
     consultation.refresh_from_db()
     assert (consultation.status, consultation.diagnosis) == ("closed", "Lobar pneumonia")
     with pytest.raises(Refused, match="closed"):
@@ -299,11 +249,6 @@ def test_no_patient_text_in_the_audit_log(host: Host) -> None:
     consultation = speaks(host, "ask", "Unmistakable words?", reason="Unmistakable words.")
     consultations.answer(consultation=consultation, by=consultation.clinician, text="Unmistakable words")
     assert not any("Unmistakable" in str(entry.data) for entry in AuditEntry.objects.all())
-
-
-def alone() -> Consultation:
-    make_serving_agent()
-    return consultations.start(case=make_case("virtual"), by=make_user(), alone=True)
 
 
 def test_alone_the_world_answers_and_the_agent_keeps_silent(host: Host) -> None:
