@@ -20,7 +20,7 @@ from clinic.models import (
     Training,
     Turn,
 )
-from clinic.services import agent_turns, consultations, dispatch, prompts
+from clinic.services import agent_turns, consultations, prompts
 from clinic.services.agent_turns import LeaseLost, Spoken
 from clinic.services.errors import Refused
 from tests.clinic.factories import make_case, make_consultation, make_serving_agent, make_site, make_turn, make_user
