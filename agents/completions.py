@@ -40,9 +40,9 @@ class CompletionClient(PolicyClient):
     async def context(self) -> int:
         """Tokens that prompt and answer may have together, asked once. Raises PolicyError."""
         if self._context is None:
-            listed = (await self._ask(f"{self.url}/models")).get("data") or []
-            mine = next((entry for entry in listed if entry.get("id") == self.model), {})
-            self._context = int(mine.get("max_model_len") or DEFAULT_CONTEXT)
+            listed: list[dict[str, Any]] = (await self._ask(f"{self.url}/models")).get("data") or []
+            told = [entry.get("max_model_len") for entry in listed if entry.get("id") == self.model]
+            self._context = int(next(filter(None, told), DEFAULT_CONTEXT))
         return self._context
 
     async def tokens(self, prompt: str) -> int | None:

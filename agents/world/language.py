@@ -20,7 +20,7 @@ from agents.world.grammar import Event, Unserialisable
 from agents.world.language_draws import Draw, DrawStore, RecentDraws, Try, draw_digest, draw_seed
 from agents.world.language_engine import WorldEngine
 from agents.world.language_profile import profile_of
-from agents.world.language_values import values
+from agents.world.language_values import worded
 from agents.world.plausibility import Code, Complaint, accept, check
 from agents.world.plausibility.redraw import TRIES
 
@@ -39,7 +39,7 @@ class Questions(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """A result this consultation has seen; `seed` is None where no model wrote it."""
+    """A result this consultation has seen, as it was written; `seed` is None where no model wrote it."""
 
     name: str
     text: str
@@ -218,12 +218,13 @@ class LanguageWorld:
         )
 
     def _observed(self, request: str, seen: Earlier) -> Observation:
+        text, values = worded(seen.name, seen.text, age=self.record.age_years, sex=self.record.sex)
         return Observation(
-            text=seen.text,
+            text=text,
             source=Source.SIMULATED,
             request=request,
             matched=seen.name,
-            values=values(seen.name, seen.text, age=self.record.age_years, sex=self.record.sex),
+            values=values,
             model=self.engine.model,
             version=self.engine.version,
             seed=seen.seed,

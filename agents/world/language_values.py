@@ -1,4 +1,4 @@
-"""The numbers of a simulated result, where they can be read."""
+"""The numbers of a simulated result, where they can be read, and its text in the house's wording."""
 
 from __future__ import annotations
 
@@ -8,14 +8,28 @@ from agents.types import Value
 from agents.world import wording
 from agents.world.plausibility.reading import Quantity, read
 
+PUBLISHED = "Numeric Value:"
+"""What the published style says in every line with a number."""
 
-def values(examination: str, text: str, *, age: float | None, sex: str) -> tuple[Value, ...]:
-    """Values of known analytes, in the unit and with the interval they were told in; else with the catalogue's.
 
-    Age in years. What is not plainly a number of a known analyte is left to the text.
+def worded(examination: str, text: str, *, age: float | None, sex: str) -> tuple[str, tuple[Value, ...]]:
+    """The result as a person reads it, and its values of known analytes; age in years.
+
+    Lines in the published style ("Value: 22; Numeric Value: 22.0; Units: mg/L; …") become "Name: 22.0 mg/L (0-8) H".
+    What is not plainly a number of a known analyte stays text, as it was written.
     """
-    found = (_value(quantity, age, sex) for quantity in read(examination, text).quantities)
-    return tuple(value for value in found if value)
+    lines, found = [], []
+    for line in text.splitlines():
+        values = _values(examination, line, age, sex)
+        found += values
+        plain = PUBLISHED in line and len(values) == 1
+        lines.append(wording.value_line(values[0], _decimals(values[0])) if plain else line)
+    return "\n".join(lines), tuple(found)
+
+
+def _values(examination: str, line: str, age: float | None, sex: str) -> list[Value]:
+    found = (_value(quantity, age, sex) for quantity in read(examination, line).quantities)
+    return [value for value in found if value]
 
 
 def _value(quantity: Quantity, age: float | None, sex: str) -> Value | None:
@@ -40,3 +54,8 @@ def _interval(exam: Examination, unit: str, age: float | None, sex: str) -> tupl
 def _same(written: str, unit: str) -> bool:
     """Whether a unit is the catalogue's, in UCUM or as reports write it."""
     return written in (unit, wording.plain_unit(unit)) or (unit == "1" and not written)
+
+
+def _decimals(value: Value) -> int:
+    """As many as the number needs."""
+    return len(f"{value.value:.6f}".rstrip("0").partition(".")[2])

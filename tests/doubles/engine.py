@@ -1,4 +1,4 @@
-"""A fake vLLM: streams scripted or random actions, or results, over the OpenAI protocol, keeps what it said, fails on demand.
+"""A fake vLLM: streams scripted or random actions, or results, over the OpenAI protocol, and fails on demand.
 
     python -m tests.doubles.engine --port 8200 --rate 50
 

@@ -60,6 +60,21 @@ async def test_a_result_is_marked_with_model_version_and_seed(fake, open_world):
     assert (value.value, value.unit, value.low, value.high, value.flag) == (96.0, "mg/L", 0, 5, "HH")
 
 
+async def test_the_published_style_is_read_and_worded_for_people(fake, open_world):
+    fake.script.append(
+        "Sodium: Value: 131; Numeric Value: 131.0; Units: mmol/L; Reference Range: 135.0 - 145.0\n"
+        "Bicarbonate: Value: 24; Numeric Value: 24.0; Units: mmol/L; Reference Range: 22.0 - 29.0"
+    )
+    world = open_world()
+    (seen,) = await world.examine("basic metabolic panel")
+    assert seen.text == "Sodium: 131 mmol/L (135-145) L\nBicarbonate: 24 mmol/L (22-29)"
+    assert [(value.name, value.value, value.flag) for value in seen.values] == [
+        ("Sodium", 131.0, "L"),
+        ("Bicarbonate", 24.0, ""),
+    ]
+    assert world.history[0].result.startswith("Sodium: Value: 131; "), "the model reads what it wrote"
+
+
 async def test_the_prompt_is_the_grammar_with_this_consultations_results(fake, open_world):
     world = open_world(earlier=[Earlier("ECG", "Sinus rhythm.")])
     fake.script.append(CRP_LINE)
@@ -268,7 +283,6 @@ async def test_a_draw_can_be_watched(fake, open_world):
 
 async def test_a_watched_draw_passes_the_outage_on(fake, open_world):
     fake.fail("http_500")
-    with pytest.raises(WorldUnavailable):
-        async with aclosing(open_world().draw_stream("crp")) as stream:
-            async for _ in stream:
-                pass
+    async with aclosing(open_world().draw_stream("crp")) as stream:
+        with pytest.raises(WorldUnavailable):
+            await anext(stream)
