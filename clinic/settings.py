@@ -46,6 +46,11 @@ JUDGE_API_KEY = env.text("JUDGE_API_KEY", "")
 GATE_JUDGE_URL = env.text("GATE_JUDGE_URL", "")
 GATE_JUDGE_MODEL = env.text("GATE_JUDGE_MODEL", "")
 GATE_JUDGE_API_KEY = env.text("GATE_JUDGE_API_KEY", "")
+WORLD_URL = env.text("WORLD_URL", "")
+WORLD_MODEL = env.text("WORLD_MODEL", "")
+WORLD_API_KEY = env.text("WORLD_API_KEY", "")
+WORLD_STOPS = [stop for stop in env.text("WORLD_STOPS", "").split(",") if stop]
+EMBEDDED_WORLD = env.flag("ROUNDS_WORLD", False)
 
 # --- application --------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -73,6 +78,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "clinic.middleware.SlidingSessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -130,7 +136,6 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_USERNAME_CALLABLE = "clinic.accounts.lockout_name"
 SECOND_FACTOR_ROLES = [r for r in env.text("SECOND_FACTOR_ROLES", "admin" if PRODUCTION else "").split(",") if r]
 SESSION_COOKIE_AGE = int(env.text("SESSION_SECONDS", str(8 * 3600)))
-SESSION_SAVE_EVERY_REQUEST = True
 EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "rounds@localhost")
 
