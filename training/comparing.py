@@ -44,8 +44,13 @@ class Compared:
     without_outcome: int
 
 
-def chosen(*, user: User, numbers: Sequence[str]) -> tuple[Evaluation, Evaluation]:
-    """(candidate, baseline) as named, of those open to this person; raises Refused unless they are two."""
+def compare_chosen(*, user: User, numbers: Sequence[str]) -> Compared:
+    """As `compare`, of evaluations by number (candidate, baseline) among those open to this person."""
+    candidate, baseline = _chosen(user, numbers)
+    return compare(candidate=candidate, baseline=baseline)
+
+
+def _chosen(user: User, numbers: Sequence[str]) -> tuple[Evaluation, Evaluation]:
     wanted = list(dict.fromkeys(int(number) for number in numbers if number.isdecimal() and len(number) < 10))
     if len(wanted) != 2:
         raise Refused("Choose two evaluations: the first is compared with the second, case by case.")
@@ -77,6 +82,15 @@ def compare(*, candidate: Evaluation, baseline: Evaluation) -> Compared:
         both_wrong=sum(p.candidate.correct is False and p.baseline.correct is False for p in pairs),
         without_outcome=sum(p.candidate.correct is None or p.baseline.correct is None for p in pairs),
     )
+
+
+def beside(*, user: User, numbers: tuple[int, int], number: int) -> Pair | None:
+    """The candidate's case of that number, and the same case in the baseline's evaluation; None where not open."""
+    visible = Evaluation.objects.visible_to(user).filter(pk__in=numbers)
+    rows = EvaluatedEpisode.objects.filter(evaluation__in=visible).select_related("evaluation")
+    candidate = rows.filter(evaluation=numbers[0], number=number).first()
+    baseline = rows.filter(evaluation=numbers[1], case=candidate.case).first() if candidate else None
+    return Pair(candidate, baseline) if candidate and baseline else None
 
 
 def comparable(evaluation: Evaluation) -> list[Evaluation]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from agents import episodes
 from agents.types import Action, ActionKind, EpisodeTurn, Observation
@@ -16,8 +16,11 @@ from training.models import EvaluatedEpisode
 UNREADABLE = "This is what the policy said. It could not be read as exactly one action."
 
 
-def consultation(row: EvaluatedEpisode) -> list[SafeString]:
-    """Each turn as HTML, one for every answer of the environment; empty where no episode was played."""
+def consultation(row: EvaluatedEpisode, *, column: str = "") -> list[SafeString]:
+    """Each turn as HTML, one for every answer of the environment; empty where no episode was played.
+
+    `column` keeps the ids apart where two consultations stand on one page.
+    """
     if not row.episode:
         return []
     played = episodes.load(row.episode)
@@ -26,9 +29,14 @@ def consultation(row: EvaluatedEpisode) -> list[SafeString]:
     for turn in played.turns:
         for one, instead in _shown(turn, said):
             one.number = len(shown) + 1
-            shown.append(turn_html(one, **instead))
+            shown.append(_in_column(turn_html(one, **instead), column))
         said = turn.action or said
     return shown
+
+
+def _in_column(html: SafeString, column: str) -> SafeString:
+    """The first id is the turn's own: what a model said comes after it."""
+    return mark_safe(html.replace('id="', f'id="{column}-', 1)) if column else html  # noqa: S308
 
 
 def _shown(turn: EpisodeTurn, said: Action | None) -> Iterator[tuple[Turn, dict[str, object]]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from clinic.gate_charts import SIZE, reliability_chart
 from training.evaluation import published
+from training.evaluation.comparison import Difference
 from training.evaluation.published import Reported
 from training.models import Evaluation, Protocol
 
@@ -39,10 +40,62 @@ AMOUNTS = (
     ("turns", "Agent actions"),
     ("examinations", "Examinations ordered"),
     ("cost", "Cost, US dollars"),
-    ("undecided", "Diagnoses the table could not decide"),
+    ("undecided", "Diagnoses the table could not decide, counted as wrong"),
+    ("judged", "Diagnoses decided by the judge"),
+    ("unjudged", "Judgements that failed: no score for them"),
     ("vetoed", "Consultations that did what must never be done"),
     ("errors", "Cases without an outcome"),
 )
+
+
+DIFFERENCES = {
+    "accuracy": ("Diagnosis right", True),
+    "hits": ("Next examination was in the record, share per case", True),
+    "rubric": ("Rubric score", True),
+    "coverage": ("Criteria that could be judged", True),
+    "f1": ("Examinations: F1, mean over cases", True),
+    "f1_of_means": ("Examinations: F1 of mean precision and recall", True),
+    "precision": ("Examinations: precision", True),
+    "recall": ("Examinations: recall", True),
+    "turns": ("Agent actions", False),
+    "examinations": ("Examinations ordered", False),
+    "cost": ("Cost, US dollars", False),
+}
+"""Words of training.evaluation.comparison's measures, and whether each is a share of 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class DifferenceRow:
+    """A difference in words, and where it lies on an axis of WIDTH units from -1 to 1."""
+
+    name: str
+    is_share: bool
+    told: Difference
+
+    @property
+    def at(self) -> float:
+        return _place(self.told.difference)
+
+    @property
+    def start(self) -> float:
+        return _place(self.told.low)
+
+    @property
+    def length(self) -> float:
+        return _place(self.told.high) - _place(self.told.low)
+
+    @property
+    def is_clear(self) -> bool:
+        """The interval leaves 0 out."""
+        return self.told.low > 0 or self.told.high < 0
+
+
+def difference_rows(measures: Sequence[Difference]) -> list[DifferenceRow]:
+    return [DifferenceRow(*DIFFERENCES[measure.name], measure) for measure in measures]
+
+
+def _place(difference: float) -> float:
+    return (min(max(difference, -1.0), 1.0) + 1) / 2 * WIDTH
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from django.core.management import CommandError, call_command
 from clinic.models import AuditEntry, CaseKind
 from tests.clinic import factories as make
 from tests.doubles.engine import FakeEngine
+from tests.training.factories import SUMMARY, make_evaluation
 from training.evaluation import run as runner
 from training.evaluation.run import KEYS
 from training.models import EvaluatedEpisode, Evaluation
@@ -133,3 +134,43 @@ async def test_any_server_by_its_address(protocol):
     assert (row.evaluation.status, row.evaluation.protocol) == ("succeeded", protocol)
     assert (row.episode is None) == (protocol == "single-turn")
     assert bool(row.result.get("rubric")) == (protocol == "rubric")
+
+
+def test_ctrl_c_is_a_sentence_and_130(monkeypatch):
+    def pressed(**_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("training.services.evaluate", pressed)
+    out = io.StringIO()
+    with pytest.raises(CommandError, match="the same command goes on") as error:
+        call_command(*RANDOM, "--json", stdout=out, stderr=io.StringIO())
+    assert error.value.returncode == 130
+    assert json.loads(out.getvalue())["ok"] is False
+
+
+def test_one_table_of_the_policies_on_the_same_cases():
+    def table(*arguments: str) -> str:
+        out = io.StringIO()
+        call_command("evaluation_table", *arguments, stdout=out)
+        return out.getvalue()
+
+    with pytest.raises(CommandError, match="No finished end-to-end evaluation on virtual:test"):
+        table()
+    site = make.default_site()
+    make_evaluation(policy="random", site=site, summary={**SUMMARY, "accuracy": 0.1})
+    make_evaluation(policy="random", site=site)
+    make_evaluation(policy="greedy-oracle", site=site, summary={**SUMMARY, "accuracy": 0.8, "scored": 39})
+    make_evaluation(policy="of-other-cases", site=site, contents="v2")
+    make_evaluation(policy="unfinished", site=site, status="running", summary={})
+    told = json.loads(table("--json"))
+    assert (told["ok"], told["cases"], told["n"]) == (True, "virtual:test", 40)
+    assert [(row["policy"], row["accuracy"]["value"]) for row in told["rows"]] == [
+        ("greedy-oracle", 0.8),
+        ("random", 0.625),
+    ]
+    assert told["rows"][1]["accuracy"]["ci"] == [0.5, 0.75]
+    assert told["rows"][1]["malformed"] == {"value": 0.0, "ci": None}
+    lines = table("--limit=40").splitlines()
+    assert lines[1].split()[:3] == ["policy", "n", "accuracy"]
+    assert "39/40" in lines[2]
+    assert "0.625 [0.500, 0.750]" in lines[3]

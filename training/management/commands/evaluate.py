@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from clinic.management import base
 from clinic.services import sites
@@ -15,6 +16,7 @@ from training.models import Evaluation
 from training.opponents import DEFAULT, opponent
 
 WIDTH = 30
+INTERRUPTED = "Interrupted. What is finished is kept; the same command goes on from here."
 PAGE_ONLY = ("risk_coverage", "reliability", "subgroups", "centres")
 
 
@@ -34,6 +36,14 @@ class Command(base.Command):
         parser.add_argument("--model", default="", help="the name that server knows the model by")
         parser.add_argument("--at-once", type=int, default=16, metavar="N", help="consultations at the same time")
         parser.add_argument("--site", help="the site's short name, where there is more than one")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            super().handle(*args, **options)
+        except KeyboardInterrupt:
+            if options["json"]:
+                self.stdout.write(json.dumps({"ok": False, "error": INTERRUPTED}))
+            raise CommandError(INTERRUPTED, returncode=130) from None
 
     def run(self, **options: Any) -> dict[str, Any]:
         self.shown = ""
@@ -77,6 +87,7 @@ def _printed(evaluation: Evaluation) -> dict[str, Any]:
     """The keys of the contract first; what only the page draws is left out."""
     summary = evaluation.summary
     rest = {name: value for name, value in summary.items() if name not in (*KEYS, *PAGE_ONLY, "policy", "name")}
+    rest["judge"] = evaluation.judge or None
     contract = {name: summary.get(name) for name in KEYS}
     who = {"policy": evaluation.policy, "identity": evaluation.identity, "cases": evaluation.case_set}
     return {"ok": True, **contract, **rest, **who, "evaluation": evaluation.pk, "folder": evaluation.folder}
