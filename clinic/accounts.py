@@ -23,6 +23,11 @@ class ClinicBackend(AuthenticationBackend):
     def user_can_authenticate(self, user: Any) -> bool:
         return super().user_can_authenticate(user) and not (user.is_demo and settings.PRODUCTION)
 
+    def get_user(self, user_id: Any) -> User | None:
+        """With the site, which every page asks for: its time zone, its second factor, its name."""
+        found = User.objects.select_related("site").filter(pk=user_id).first()
+        return found if found and self.user_can_authenticate(found) else None
+
 
 def lockout_name(request: HttpRequest, credentials: dict[str, Any] | None) -> str:
     """The one name under which failed attempts count, whether user name or e-mail address was typed."""

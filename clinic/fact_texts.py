@@ -36,15 +36,19 @@ def read_text(text: str, examination: str = "") -> tuple[Read, ...]:
 
 
 @lru_cache(maxsize=1024)
-def complaint_groups(complaint: str, group: str = "") -> tuple[str, ...]:
-    """The complaints of the knowledge that a case comes with, the leading one first; empty outside of it."""
+def complaint_groups(complaint: str, group: str = "", story: str = "") -> tuple[str, ...]:
+    """The complaints of the knowledge that a case comes with, the leading one first; empty outside of it.
+
+    Where the complaint itself names none, the story behind it may.
+    """
     groups = knowledge().groups
     found = [group] if group in groups else []
     lower = complaint.lower()
     told = {mention.code: mention.start for mention in reversed(read(complaint)) if mention.state == "present"}
     told |= dict(_named_groups(lower))
     ranked = [(told[key], g.id) for g in groups.values() for key in (*g.presents_with, g.id) if key in told]
-    return tuple(dict.fromkeys([*found, *(key for _, key in sorted(ranked))]))
+    named = tuple(dict.fromkeys([*found, *(key for _, key in sorted(ranked))]))
+    return named if named or not story else complaint_groups(story)[:1]
 
 
 def _named_groups(complaint: str) -> Iterator[tuple[str, int]]:

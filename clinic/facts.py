@@ -76,6 +76,12 @@ class Facts:
     results: dict[str, Known] = field(default_factory=dict)
     rows: dict[str, Known] = field(default_factory=dict)
     """Every row as a fact of its own, coded or not, by where it is shown."""
+    sections: list[Known] = field(default_factory=list)
+    """The complaint and the sections of the history, as facts of their own."""
+    series: dict[str, list[Known]] = field(default_factory=dict)
+    """Every measured value of an examination, oldest first."""
+    source: str = FindingSource.ENTERED
+    """Where the history comes from."""
     text: str = ""
     drugs: str = ""
     allergies: str = ""
@@ -125,12 +131,15 @@ def facts_of(
         text=_text(case),
         drugs=str(case.history.get("drugs") or ""),
         allergies=str(case.history.get("allergies") or ""),
-        groups=complaint_groups(case.complaint, str(case.extra.get("group") or "")),
+        groups=complaint_groups(case.complaint, str(case.extra.get("group") or ""), str(case.history.get("hpi") or "")),
         age_years=case.age_years,
         sex=case.sex,
+        source=str(TOLD[CaseKind(case.kind)]),
     )
     for name, text in _sections(case):
-        _take(facts, read_text(text), Known("", None, "", "", TOLD[CaseKind(case.kind)], f"case:{name}"))
+        section = Known(f"case:{name}", text, name.replace("_", " "), text, facts.source, f"case:{name}")
+        facts.sections.append(section)
+        _take(facts, read_text(text), section)
     rows: list[Row] = [row for row in (*findings, *simulated) if row.retracted_at is None]
     said = [turn for turn in _messages(turns) if turn.retracted_at is None]
     for item in sorted([*rows, *said], key=_when):
@@ -210,7 +219,9 @@ def _value(facts: Facts, value: Mapping[str, Any], row: str, place: Known) -> No
     converted = in_catalogue_unit(exam.analyte, float(number), str(value.get("unit") or ""))
     if converted is not None:
         quote = f"{value.get('name') or exam.name} {number:g} {value.get('unit') or ''}".strip()
-        facts.values[exam.id] = replace(place, id=exam.id, value=converted, name=exam.name, quote=quote)
+        known = replace(place, id=exam.id, value=converted, name=exam.name, quote=quote)
+        facts.values[exam.id] = known
+        facts.series.setdefault(exam.id, []).append(known)
 
 
 def _take(facts: Facts, found: Iterable[Read], place: Known) -> None:
@@ -221,6 +232,8 @@ def _take(facts: Facts, found: Iterable[Read], place: Known) -> None:
         before = table.get(item.id)
         if before is None or not (before.coded or (before.row == place.row and item.kind == "value")):
             table[item.id] = known
+            if item.kind == "value":
+                facts.series.setdefault(item.id, []).append(known)
 
 
 def name_of(fact: str) -> str:

@@ -9,7 +9,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from agents.knowledge.conditions import Condition
-from agents.matching import ontology
 from agents.types import Action, HypothesisGroup
 from agents.world.model import age_sex_weight, model
 from clinic.facts import Facts, read_facts
@@ -22,6 +21,7 @@ from clinic.models import (
     LedgerStatus,
     User,
 )
+from clinic.naming import keyed
 from clinic.services import audit
 from clinic.services.errors import SENTENCES, Refused
 from clinic.services.redraw import redraw
@@ -118,14 +118,6 @@ def can_have(case: Case, condition: Condition) -> bool:
     if case.age_years is None or case.sex not in ("male", "female"):
         return True
     return age_sex_weight(condition, case.age_years, case.sex) > 0
-
-
-def keyed(name: str) -> tuple[str, str]:
-    """The knowledge's condition and its name, or the folded name itself outside of the knowledge."""
-    found = ontology().resolve(name)
-    if found:
-        return found.condition, model().known.conditions[found.condition].name
-    return " ".join(name.casefold().split())[:200], name.strip()[:200]
 
 
 def held(consultation: Consultation, by: User) -> Consultation:
