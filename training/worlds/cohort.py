@@ -15,7 +15,7 @@ from agents.records.base import Rejection
 from training.worlds import overlap
 from training.worlds.rows import SPLITS, Access, Row, access_of, digest, read, write
 
-_DETAIL = re.compile(r"\s*\([^()]*\)|[\"'].*[\"']|\d[\d,]*")
+_DETAIL = re.compile(r"\s*\(.*\)|[\"'].*[\"']|\d[\d,]*", re.S)
 
 
 class UnusableCohort(ValueError):

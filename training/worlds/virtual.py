@@ -12,8 +12,8 @@ from agents.world.virtual import SPLIT_SIZE, VirtualCase, case_id, open_case
 from training.worlds import style
 from training.worlds.orders import orders
 from training.worlds.rows import Row, Split
+from training.worlds.splits import SHARES
 
-SHARES: tuple[tuple[Split, float], ...] = (("train", 0.8), ("validation", 0.1), ("test", 0.1))
 SEEDS = 1000
 PER_SEED = SPLIT_SIZE // SEEDS
 """Seed S draws the patients from number S x PER_SEED of each split; those of seed 0 begin with the case bank."""
