@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 
 from rapidfuzz import fuzz, process
 
@@ -186,9 +185,12 @@ def _bag(tokens: Iterable[str]) -> tuple[str, ...]:
 
 
 def _matcher(known: Catalogue) -> _Matcher:
-    return _shared() if known is catalogue() else _Matcher(known)
+    """One per catalogue: making it takes 60 ms, using it one."""
+    found = _matchers.get(id(known))
+    if found is None:
+        # It holds its catalogue, so that no other can get the same id.
+        found = _matchers[id(known)] = _Matcher(known)
+    return found
 
 
-@cache
-def _shared() -> _Matcher:
-    return _Matcher(catalogue())
+_matchers: dict[int, _Matcher] = {}
