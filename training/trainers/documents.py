@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from agents.world.grammar import Event, Kind, pieces
+from agents.world.grammar import END, Event, Kind, pieces
 
 Mask = Literal["results", "events"]
 Row = dict[str, Any]
@@ -40,19 +40,26 @@ class Document:
 def encode(tokenizer: Any, profile: str, events: Sequence[Event], mask: Mask) -> Document:
     """The document's ids and its loss mask.
 
-    "results" keeps the tokens of results and of what ends them (system.md 1.4: the paper's equation; without the
-    separator a model would never learn to stop); "events" keeps names too (the published code). The profile never is.
+    "results" keeps the tokens of results and of the separators that end them (the paper's equation; without the
+    separator a model would never learn to stop); "events" keeps names and the end of text too (the published code).
+    The profile never carries loss.
     """
     parts = pieces(profile, events)
     text = "".join(part for part, _ in parts)
     encoded = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
-    wanted = {Kind.RESULT, Kind.SEPARATOR} if mask == "results" else {Kind.NAME, Kind.RESULT, Kind.SEPARATOR}
     starts = np.array([start for start, _ in encoded["offset_mapping"]])
     ends = np.array(list(accumulate(len(part) for part, _ in parts)))
     part_of = np.searchsorted(ends, starts, side="right")  # (T,) the piece in which each token begins
-    kept = np.array([kind in wanted for _, kind in parts])[part_of]
+    kept = np.array([_carries_loss(part, kind, mask) for part, kind in parts])[part_of]
     _refuse_straddling(encoded["offset_mapping"], part_of, ends, [kind for _, kind in parts])
     return Document(np.array(encoded["input_ids"], dtype=np.int64), kept)
+
+
+def _carries_loss(text: str, kind: Kind, mask: Mask) -> bool:
+    if mask == "events":
+        return kind is not Kind.PROFILE
+    # With the names unkept, the end of text would be all the model ever sees follow a separator.
+    return kind is Kind.RESULT or (kind is Kind.SEPARATOR and text != END)
 
 
 def _refuse_straddling(

@@ -1,6 +1,6 @@
 """Trains a language world model: log-likelihood of examination results given profile and history.
 
-python -m training.trainers.world RUN [--resume] [--steps N]
+python -m training.trainers.world RUN [--resume] [--steps N] [--threads N]
 
 After DiagGym (arXiv 2510.24654; system.md 1.4). Simpler than the paper: one process, LoRA by default, no DeepSpeed.
 Different on purpose: the loss mask is named in the recipe, over-long documents lose their oldest events and never
@@ -77,9 +77,9 @@ class Stopped(Exception):
 class Trainer:
     """One run: model, optimizer, place in the data, step."""
 
-    def __init__(self, run: RunDir, steps: int | None = None) -> None:
+    def __init__(self, run: RunDir, **overrides: int | None) -> None:
         self.run = run
-        self.recipe = {**DEFAULTS, **run.config["recipe"]} | ({"steps": steps} if steps else {})
+        self.recipe = {**DEFAULTS, **run.config["recipe"], **{k: v for k, v in overrides.items() if v}}
         self.seeds = run.config["seeds"]
         self.stopping = False
         torch.set_num_threads(self.recipe["threads"])
@@ -87,7 +87,9 @@ class Trainer:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.tokenizer = AutoTokenizer.from_pretrained(self.recipe["base"])
         self.model = lora.load(Path(self.recipe["base"]), self.recipe, self.device)
-        self.optimizer = torch.optim.AdamW(lora.trainable(self.model), lr=self.recipe["lr"], weight_decay=0.0)
+        self.optimizer = torch.optim.AdamW(
+            lora.trainable(self.model), lr=self.recipe["lr"], betas=(0.9, 0.99), weight_decay=0.0
+        )
         self.step = 0
         self.tokens = 0
         self.order = Order(self.seeds["order"])
@@ -245,6 +247,7 @@ def main() -> int:
     parser.add_argument("run", type=Path, help="run folder with config.json and data.jsonl")
     parser.add_argument("--resume", action="store_true", help="go on from the newest STABLE checkpoint")
     parser.add_argument("--steps", type=int, help="end at this step instead of the recipe's")
+    parser.add_argument("--threads", type=int, help="threads of the matrix products instead of the recipe's")
     arguments = parser.parse_args()
     try:
         return train(arguments)
@@ -257,7 +260,7 @@ def train(arguments: argparse.Namespace) -> int:
     run = RunDir(arguments.run)
     if run.metrics() and not arguments.resume:
         raise RunFolderError("This run has begun; --resume goes on from its newest STABLE checkpoint.")
-    trainer = Trainer(run, arguments.steps)
+    trainer = Trainer(run, steps=arguments.steps, threads=arguments.threads)
     signal.signal(signal.SIGTERM, lambda *_: setattr(trainer, "stopping", True))
     if arguments.resume:
         trainer.restore()

@@ -1,0 +1,168 @@
+"""Makes the shipped world-model adapter from nothing: cohort, run folder, training, export.
+
+.venv-train/bin/python -m training.trainers.make_world RUN --base WEIGHTS [--n 1500] [--seed 0] [--steps N]
+                                                      [--export agents/weights/world-virtual]
+
+The cohort is drawn by the web environment, which has the knowledge's packages (`--web-python`). A run folder that
+exists is gone on with from its newest STABLE checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from agents.weights import tensors
+from agents.weights.merge import content
+from training.rundir import ROOT, RunDir, RunFolderError, sha256, write_json
+
+RECIPE: dict[str, Any] = {
+    "method": "lora",
+    "rank": 16,
+    "alpha": 32,
+    "mask": "results",
+    "dtype": "float32",
+    "lr": 1e-3,
+    "warmup": 15,
+    "schedule": "constant",
+    "decay": 60,
+    "step_tokens": 500,
+    "micro_tokens": 2048,
+    "max_length": 2048,
+    "eval_every": 50,
+    "eval_rows": 8,
+    "checkpoint_minutes": 5,
+    "keep": 4,
+    "threads": 1,
+}
+"""Found on two AVX2 cores: one or two patients a step; a constant rate so that a run may end when its time is up."""
+TRAINED_ON = "virtual patients only"
+
+
+def prepare(run: Path, cohort: Path, base: Path, *, steps: int, seed: int) -> RunDir:
+    """A new run folder from a cohort file and base weights."""
+    config = {
+        "trainer": "world",
+        "recipe": {**RECIPE, "base": str(base), "steps": steps},
+        "seeds": {"order": seed, "model": seed},
+        "base": described(base),
+        "cohort": {"file": cohort.name, "sha256": sha256(cohort)},
+    }
+    return RunDir.create(run, config, _rows(cohort))
+
+
+def _rows(cohort: Path) -> Iterator[dict[str, Any]]:
+    """Training and validation rows; those of the test split never enter a run folder."""
+    with cohort.open() as file:
+        yield from (row for row in map(json.loads, file) if row["split"] != "test")
+
+
+def described(base: Path) -> dict[str, Any]:
+    """Name, content hash and licence of the base weights."""
+    path = base / "manifest.json"
+    manifest = json.loads(path.read_text()) if path.is_file() else {}
+    return {
+        "model": manifest.get("model", base.name),
+        "content": content(base),
+        "licence": manifest.get("licence", "not stated"),
+    }
+
+
+def export(run: RunDir, into: Path) -> dict[str, Any]:
+    """The newest STABLE checkpoint's adapter in bfloat16, to be shipped, with its manifest."""
+    step, checkpoint = run.stable()[-1]
+    into.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(checkpoint / "adapter_config.json", into / "adapter_config.json")
+    learned = tensors.read(checkpoint / "adapter_model.safetensors")
+    rounded = {name: tensors.bfloat16(tensor.float32()) for name, tensor in learned.items()}
+    tensors.write(into / "adapter_model.safetensors", rounded)
+    config, lines = run.config, [line for line in run.metrics() if line["step"] <= step]
+    trained = [line for line in lines if "loss" in line]
+    manifest = {
+        "name": into.name,
+        "role": "world",
+        "trained_on": TRAINED_ON,
+        "base": config["base"],
+        "adapter": sha256(into / "adapter_model.safetensors"),
+        "snapshot": config["snapshot"],
+        "cohort": config["cohort"],
+        "recipe": {key: value for key, value in config["recipe"].items() if key != "base"},
+        "seeds": config["seeds"],
+        "steps": step,
+        "patients": sum(line["documents"] for line in trained),
+        "tokens": sum(line["tokens"] for line in trained),
+        "losses": losses(lines),
+        "provenance": config["provenance"],
+        "files": {name: sha256(into / name) for name in ("adapter_model.safetensors", "adapter_config.json")},
+    }
+    write_json(into / "manifest.json", manifest)
+    return manifest
+
+
+def losses(lines: list[dict[str, Any]]) -> dict[str, float]:
+    """Nats per kept token: unigram, untrained and trained on validation; the mean of the last 50 steps in training."""
+    recent = [line["loss"] for line in lines if "loss" in line][-50:]
+    validated = [line["val_loss"] for line in lines if "val_loss" in line]
+    return {
+        "unigram_validation": round(lines[0]["unigram_val_loss"], 4),
+        "untrained_validation": round(validated[0], 4),
+        "validation": round(validated[-1], 4),
+        "train": round(sum(recent) / len(recent), 4),
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m training.trainers.make_world", description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--base", type=Path, required=True, help="folder of the base weights")
+    parser.add_argument("--cohort", type=Path, help="a cohort file; drawn when left out")
+    parser.add_argument("--n", type=int, default=1500, help="virtual patients to draw")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--export", type=Path, help="folder of the shipped adapter")
+    parser.add_argument("--web-python", type=Path, default=ROOT / ".venv" / "bin" / "python")
+    parser.add_argument("--only", choices=("prepare", "export"), help="the run folder, or the newest checkpoint")
+    told = parser.parse_args()
+    try:
+        return make(told)
+    except (RunFolderError, OSError, subprocess.CalledProcessError) as problem:
+        print(f"The world model could not be made: {problem}", file=sys.stderr)  # noqa: T201
+        return 1
+
+
+def make(told: argparse.Namespace) -> int:
+    resume = (told.run / "config.json").is_file()
+    if not resume:
+        cohort = told.cohort or draw(told)
+        prepare(told.run, cohort, told.base, steps=told.steps, seed=told.seed)
+    run = RunDir(told.run)
+    if told.only == "prepare":
+        return 0
+    if told.only == "export":
+        export(run, told.export)
+        return 0
+    command = [sys.executable, "-m", "training.trainers.world", str(told.run), "--steps", str(told.steps)]
+    subprocess.run([*command, *(["--resume"] if run.stable() else [])], cwd=ROOT, check=True)
+    if told.export:
+        export(run, told.export)
+    return 0
+
+
+def draw(told: argparse.Namespace) -> Path:
+    """The cohort, by the web environment."""
+    out: Path = told.run.with_name(f"{told.run.name}-cohort.jsonl")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    command = [str(told.web_python), "-m", "training.worlds", "build", "--source", "virtual"]
+    command += ["--n", str(told.n), "--seed", str(told.seed), "--out", str(out)]
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    return out
+
+
+if __name__ == "__main__":
+    sys.exit(main())
