@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from enum import Flag, auto
+from pathlib import Path
+from typing import Any
 
 from clinic.local.home import ROOT, Home, Lock, owner_lock
 from clinic.local.problem import say
-from clinic.local.stack import Stack, Stopped, base_environment
+from clinic.local.stack import TICK_SECONDS, Stack, Stopped, base_environment
+from clinic.local.world_server import wait_for_others
 
 
 class Needs(Flag):
@@ -17,6 +21,7 @@ class Needs(Flag):
     STORES = auto()  # PostgreSQL and Valkey
     TABLES = auto()  # migrated, with the demo data
     MODEL = auto()
+    WORLD = auto()  # the language world model
 
 
 READY = Needs.STORES | Needs.TABLES
@@ -35,6 +40,8 @@ BY_COMMAND = {
 }
 WITHOUT_MODEL = ("oracle", "greedy-oracle", "random")
 """Policies that are computed and never ask the model server."""
+LANGUAGE_WORLDS = ("language", "trained")
+"""Values of --world that a served world model answers for."""
 
 
 def needs_of(arguments: list[str]) -> Needs:
@@ -42,6 +49,8 @@ def needs_of(arguments: list[str]) -> Needs:
     if not arguments or {"--help", "-h", "--version"} & set(arguments):
         return Needs.NOTHING
     needs = BY_COMMAND.get(arguments[0], READY)
+    if _option("--world", arguments) in LANGUAGE_WORLDS:
+        needs |= Needs.WORLD
     policy = _option("--policy", arguments) or ""
     elsewhere = "://" in policy or _option("--url", arguments)
     return needs & ~Needs.MODEL if elsewhere or policy.partition(":")[0] in WITHOUT_MODEL else needs
@@ -69,10 +78,23 @@ def manage(arguments: list[str]) -> int:
         os.set_inheritable(guests.fd, True)  # held by the command until it ends
         state = home.read_state()
         theirs = state.get("env", {})
-        if Needs.MODEL not in needs or state.get("has_model"):
+        if _others_will_do(needs, home, state):
             _become(arguments, {**base_environment(home), **theirs})
-        os.environ.update({name: value for name, value in theirs.items() if not name.startswith("POLICY_")})
+        ours = ("POLICY_", "ROUNDS_WORLD")
+        os.environ.update({name: value for name, value in theirs.items() if not name.startswith(ours)})
     return _with_own_parts(arguments, needs, home, lock, guests)
+
+
+def _others_will_do(needs: Needs, home: Home, state: dict[str, Any]) -> bool:
+    """Whether the parts of the running owner are enough; it is asked for the world model, and waited for."""
+    if Needs.MODEL in needs and not state.get("has_model"):
+        return False
+    if Needs.WORLD not in needs or os.environ.get("WORLD_URL"):
+        return True
+    if state.get("command") != "up" or "ROUNDS_WORLD" not in state.get("env", {}):
+        return False
+    wait_for_others(Path(state["env"]["ROUNDS_WORLD"]), pause=lambda: time.sleep(TICK_SECONDS))
+    return True
 
 
 def _become(arguments: list[str], environment: dict[str, str]) -> None:
@@ -85,12 +107,16 @@ def _with_own_parts(arguments: list[str], needs: Needs, home: Home, lock: Lock |
             stack.start_stores()
             if Needs.MODEL in needs:
                 stack.start_model()
+            if Needs.WORLD in needs:
+                stack.offer_world()
             if Needs.TABLES in needs and lock is not None:
                 stack.prepare()
             if lock is not None:
                 stack.publish(command=f"manage {arguments[0]}")
             if stack.model:
                 stack.model.wait_until_ready(stack.pause)
+            if stack.world:
+                stack.world.wait_until_ready(stack.pause)
             code = _run(stack, arguments)
             if lock is not None and not guests.take():
                 say("waiting for another command that uses the same database")

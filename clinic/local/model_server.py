@@ -37,10 +37,12 @@ WITHOUT = "set POLICY_URL and POLICY_MODEL to a model server that is already run
 class ModelServer:
     """`state` goes from installing over converting and loading to ready; `failed` names the reason."""
 
+    part, title, kv_cache_gib = "model", "The model server", KV_CACHE_GIB
+
     def __init__(self, home: Home, keeper: Keeper) -> None:
         self._home, self._keeper = home, keeper
-        self.port = remembered_port(home.run / "model_port")
-        self._server = Service("The model server", self._spawn_server, grace=STOP_SECONDS)
+        self.port = remembered_port(home.run / f"{self.part}_port")
+        self._server = Service(self.title, self._spawn_server, grace=STOP_SECONDS)
         self._step: Child | None = None
         self._began = time.monotonic()
         self.state = "installing"
@@ -53,7 +55,12 @@ class ModelServer:
 
     @property
     def log(self) -> Path:
-        return self._home.log / "model.log"
+        return self._home.log / f"{self.part}.log"
+
+    @property
+    def served_name(self) -> str:
+        """What requests must call the model."""
+        return MODEL_NAME
 
     def start(self) -> None:
         self._run([sys.executable, str(ROOT / "run.py"), "env", "serve"], share_output=True)
@@ -64,7 +71,7 @@ class ModelServer:
     def _environment(self) -> dict[str, str]:
         # Not our PYTHONPATH: it would put the packages of Rounds before those of the serving environment.
         inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        return {"VLLM_CPU_KVCACHE_SPACE": KV_CACHE_GIB, **inherited, **OFFLINE}
+        return {"VLLM_CPU_KVCACHE_SPACE": self.kv_cache_gib, **inherited, **OFFLINE}
 
     def tick(self) -> None:
         """Move on to the next step when the present one has ended well."""
@@ -81,14 +88,14 @@ class ModelServer:
             self._fail(f"The {what} of the default model could not be made; {WITHOUT}, or start again.")
         elif self.state == "installing" and weights.find(self._home.weights) is None:
             self.state = "converting"
-            say("model: fetching and converting the default weights (93 MB, about 40 seconds)")
+            say(f"{self.part}: fetching and converting the default weights (93 MB, about 40 seconds)")
             self._run([str(PYTHON), weights.__file__, str(self._home.weights)])
         else:
             self._load()
 
     def _load(self) -> None:
         self.state = "loading"
-        say("model: loading (about half a minute)")
+        say(f"{self.part}: loading (about half a minute)")
         self._server.start()
 
     def _fail(self, reason: str) -> None:
@@ -96,11 +103,15 @@ class ModelServer:
         say(reason)
 
     def _spawn_server(self) -> Child:
+        command = [str(PYTHON), "-m", "vllm.entrypoints.openai.api_server"]
+        command += server_arguments(self._folder(), self.port, self.served_name)
+        return self._keeper.spawn(command, env=self._environment(), log=self.log)
+
+    def _folder(self) -> Path:
         folder = weights.find(self._home.weights)
         if folder is None:
             raise LocalProblem(f"The default weights are no longer in {self._home.weights}; start again.")
-        command = [str(PYTHON), "-m", "vllm.entrypoints.openai.api_server", *server_arguments(folder, self.port)]
-        return self._keeper.spawn(command, env=self._environment(), log=self.log)
+        return folder
 
     def _watch_server(self) -> None:
         child = self._server.child
@@ -108,19 +119,19 @@ class ModelServer:
         if self._server.child is not child:
             self.state = "loading"
             self._crashes += self._server.child is None
-        elif self.state == "loading" and answers(self.url):
+        elif self.state == "loading" and answers(self.url, self.served_name):
             self.state = "ready"
-            say(f"model: {MODEL_NAME} is ready ({time.monotonic() - self._began:.0f} s after start)")
+            say(f"{self.part}: {self.served_name} is ready ({time.monotonic() - self._began:.0f} s after start)")
 
     def wait_until_ready(self, pause: Callable[[], None]) -> None:
         """Keep the steps going until the model answers; raises when a step failed."""
-        say("waiting for the model server")
+        say(f"waiting for {self.title[:1].lower()}{self.title[1:]}")
         while self.state != "ready":
             if self.failed:
                 raise LocalProblem(self.failed)
             pause()
             if self._crashes >= GIVE_UP_AFTER:
-                raise LocalProblem(f"The model server ended {self._crashes} times; the reason is in {self.log}.")
+                raise LocalProblem(f"{self.title} ended {self._crashes} times; the reason is in {self.log}.")
             self.tick()
 
     def ask_to_stop(self) -> None:
@@ -135,13 +146,13 @@ class ModelServer:
         self._server.stop()
 
 
-def server_arguments(folder: Path, port: int) -> list[str]:
+def server_arguments(folder: Path, port: int, served_name: str = MODEL_NAME) -> list[str]:
     """vLLM's flags, as measured on two cores (eager starts in 24 s, compiled in over a minute)."""
     # Without disable_any_whitespace a small model spends its tokens on newlines between JSON fields.
     structured = {"backend": "xgrammar", "disable_any_whitespace": True}
     options = {
         "--model": str(folder),
-        "--served-model-name": MODEL_NAME,
+        "--served-model-name": served_name,
         "--host": "127.0.0.1",
         "--port": str(port),
         "--dtype": "bfloat16",
@@ -165,9 +176,9 @@ def pinned_engine() -> str:
     return f"{pin[1]} {pin[2]}" if pin else "vllm"
 
 
-def answers(url: str) -> bool:
+def answers(url: str, served_name: str = MODEL_NAME) -> bool:
     """Does it decode a token? /health says yes even while the engine is frozen."""
-    body = json.dumps({"model": MODEL_NAME, "prompt": "Hello", "max_tokens": 1}).encode()
+    body = json.dumps({"model": served_name, "prompt": "Hello", "max_tokens": 1}).encode()
     request = urllib.request.Request(f"{url}/completions", body, {"Content-Type": "application/json"})
     try:
         with urllib.request.urlopen(request, timeout=10) as reply:

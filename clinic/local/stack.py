@@ -18,6 +18,7 @@ from clinic.local.problem import LocalProblem
 from clinic.local.processes import Child, Keeper
 from clinic.local.services import Service
 from clinic.local.valkey import Valkey
+from clinic.local.world_server import World
 
 TICK_SECONDS = 0.1
 
@@ -43,6 +44,7 @@ class Stack:
         if self._default_model:
             self.env |= {"POLICY_URL": self._default_model.url, "POLICY_MODEL": MODEL_NAME}
             self.env |= {"ROUNDS_EMBEDDED": "1", "POLICY_ENGINE": pinned_engine()}
+        self.world: World | None = None
         self.stopping = False
         self._state: dict[str, Any] = {"pid": os.getpid()}
 
@@ -80,6 +82,14 @@ class Stack:
         if self._default_model:
             self.model = self._default_model
             self.model.start()
+
+    def offer_world(self) -> None:
+        """Be ready to start the world model when somebody wants it. Not where WORLD_URL names another."""
+        if "WORLD_URL" not in self.env:
+            # A command beside the owner of this home has files of its own.
+            folder = self.home.run if self._lock else self.home.run / f"world-{os.getpid()}"
+            self.world = World(self.home, self.keeper, folder=folder)
+            self.env["ROUNDS_WORLD"] = str(folder)
 
     def prepare(self) -> None:
         """Static files, migrations and demo data, in one process; its output is in prepare.log."""
@@ -119,7 +129,7 @@ class Stack:
     def publish(self, **facts: Any) -> None:
         """Tell other commands which parts run here and how to use them."""
         shared: tuple[str, ...] = ("DATABASE_URL", "VALKEY_URL", "ROUNDS_PG_BIN")
-        shared += ("POLICY_URL", "POLICY_MODEL", "POLICY_ENGINE", "ROUNDS_EMBEDDED")
+        shared += ("POLICY_URL", "POLICY_MODEL", "POLICY_ENGINE", "ROUNDS_EMBEDDED", "ROUNDS_WORLD")
         parts = {name: self.env[name] for name in shared if name in self.env}
         has_model = self.model is not None or self._default_model is None
         self._state |= {"env": parts, "has_model": has_model, **facts}
@@ -130,6 +140,8 @@ class Stack:
             service.tick()
         if self.model:
             self.model.tick()
+        if self.world:
+            self.world.tick(busy=self.model is not None and self.model.state not in ("ready", "failed"))
 
     def pause(self) -> None:
         """What waiting loops do between two looks: keep everything up, then sleep a little."""
@@ -142,8 +154,9 @@ class Stack:
         if self._lock:
             self.home.state_file.unlink(missing_ok=True)
         stores = (Postgres.name, Valkey.name)
-        users: list[Service | ModelServer] = [service for service in self.services if service.name not in stores]
-        users += [self.model] if self.model else []
+        users: list[Service | ModelServer | World]
+        users = [service for service in self.services if service.name not in stores]
+        users += [model for model in (self.model, self.world) if model]
         for user in users:
             user.ask_to_stop()
         for part in [*reversed(users), *reversed(self.services)]:
@@ -170,4 +183,6 @@ def base_environment(home: Home) -> dict[str, str]:
     return {**ours, **given, "PYTHONPATH": str(ROOT)}
 
 
-ADDRESSES = ("DATABASE_URL", "VALKEY_URL", "POLICY_URL", "POLICY_MODEL", "SECRET_KEY", "STATIC_ROOT")
+ADDRESSES = (
+    "DATABASE_URL", "VALKEY_URL", "POLICY_URL", "POLICY_MODEL", "WORLD_URL", "WORLD_MODEL", "SECRET_KEY", "STATIC_ROOT",
+)  # fmt: skip

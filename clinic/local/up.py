@@ -40,6 +40,7 @@ def start(stack: Stack, address: str, listener: object) -> None:
     say("starting PostgreSQL and Valkey")
     stack.start_stores()
     stack.start_model()
+    stack.offer_world()
     say("bringing the database up to date")
     stack.prepare()
     stack.start_web(listener)  # type: ignore[arg-type]
