@@ -120,7 +120,7 @@ def _flag(quantity: Quantity) -> Iterator[Complaint]:
 def _ever_flags(quantity: Quantity) -> bool:
     """A result with the catalogue's interval carries flags; one of a record may print the interval alone."""
     known = analyte(quantity.exam)
-    return known is not None and (quantity.low, quantity.high) in known.ref.values()
+    return quantity.flags and known is not None and (quantity.low, quantity.high) in known.ref.values()
 
 
 def _reach(

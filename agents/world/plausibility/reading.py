@@ -14,7 +14,7 @@ from agents.knowledge.conditions import knowledge
 
 _NAME = r"(?:(?P<name>[A-Za-z][^:;\n]{0,70}?)\s*:\s+)?"
 _NUMBER = r"[<>≤≥]?\s*(?P<number>-?\d{1,3}(?:,\d{3})+(?:\.\d+)?|-?\d+(?:\.\d+)?)"
-_UNIT = r"(?P<unit>10\*\d+/\w+|%\s?predicted|[^\s\d(;,.:\-–][^\s(;,]*)?"
+_UNIT = r"(?P<unit>10\*\d+/\w+|%\s?predicted|[^\s\d(;,.:+\-–][^\s(;,]*)?"
 _RANGE = r"(?:\s*[(\[](?P<low>-?\d+(?:\.\d+)?)\s*[-–]\s*(?P<high>-?\d+(?:\.\d+)?)[)\]])?"
 _FLAG = r"(?:\s+\(?(?P<flag>LL|HH|L|H|low|high|normal)\)?)?"
 _OURS = re.compile(rf"^{_NAME}{_NUMBER}\s*{_UNIT}{_RANGE}{_FLAG}\s*\.?$")
@@ -47,6 +47,8 @@ class Quantity:
     low: float | None = None
     high: float | None = None
     flag: str = ""
+    flags: bool = False
+    """Whether this spelling marks abnormal values, so that no flag says normal."""
 
     @property
     def key(self) -> str:
@@ -150,23 +152,24 @@ def _quantities(examination: str, line: str) -> Iterator[Quantity]:
         return
     found = _MIMIC.match(line) or _OURS.match(line)
     if found:
-        yield _quantity(examination, found.groupdict())
+        yield _quantity(examination, found.groupdict(), flags=found.re is _OURS)
         return
-    # A record's free line ("Hb 13.2 g/dL, platelets 250"): only names that the catalogue knows.
-    for clause in re.split(r"[,;]\s+", line):
-        loose = _LOOSE.match(clause.strip())
-        if loose and analyte(exam_id(loose["name"])):
-            yield _quantity(examination, loose.groupdict())
+    # A record's free line ("Hb 13.2 g/dL, platelets 250"): nothing but names that the catalogue knows.
+    clauses = [_LOOSE.match(clause.strip()) for clause in re.split(r"[,;]\s+", line)]
+    if all(clause and analyte(exam_id(clause["name"])) for clause in clauses):
+        yield from (_quantity(examination, clause.groupdict()) for clause in clauses if clause)
 
 
-def _quantity(examination: str, parts: dict[str, str | None]) -> Quantity:
+def _quantity(examination: str, parts: dict[str, str | None], *, flags: bool = False) -> Quantity:
     name = parts["name"] or examination
     number = float((parts["number"] or "").replace(",", ""))
     low, high = (float(parts[key] or 0) if parts[key] else None for key in ("low", "high"))
     said = (parts.get("flag") or "").lower()
     flag = {"low": "L", "high": "H", "normal": ""}.get(said, said.upper())
     exam = exam_id(name)
-    return Quantity(name, exam if analyte(exam) else None, number, (parts["unit"] or "").strip(), low, high, flag)
+    return Quantity(
+        name, exam if analyte(exam) else None, number, (parts["unit"] or "").strip(), low, high, flag, flags
+    )
 
 
 def _sentences(examination: str, line: str) -> Iterator[tuple[str, str]]:

@@ -133,6 +133,7 @@ def test_unusual_is_a_note_and_an_unknown_examination_is_read_as_text():
     ("result", "examination"),
     [
         ("Value: 138; Numeric Value: 138.0; Units: mEq/L; Reference Range: 133.0 - 145.0", "Sodium"),
+        ("Value: 120; Numeric Value: 120.0; Units: mmol/L; Reference Range: 136.0 - 145.0", "Sodium"),
         ("11.2 g/dL (low)", "Haemoglobin"),
         ("125/80 mmHg", "Blood pressure"),
         ("WBC: 7,300/mm3", "White cell count"),

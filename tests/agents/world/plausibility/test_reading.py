@@ -57,3 +57,9 @@ def test_intervals_contain_each_other():
     entry = asked("FBC")
     assert entry is not None
     assert entry.id == "cbc"
+
+
+def test_a_report_with_numbers_inside_stays_a_report():
+    assert read("Lumbar puncture", "Neutrophils 900, low glucose, raised protein.").quantities == ()
+    found = read("Bloods", "Hb 13.2 g/dL, platelets 250").quantities
+    assert [(one.exam, one.value) for one in found] == [("hb", 13.2), ("plt", 250)]
