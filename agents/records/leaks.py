@@ -14,6 +14,8 @@ _LEADING = frozenset(
     spontaneous atypical advanced isolated the a an of left right bilateral unilateral""".split()  # noqa: SIM905
 )
 _WORD = re.compile(r"[a-z0-9]+")
+_ANY_CASE = re.compile(r"[A-Za-z0-9]+")
+ABBREVIATION = 4
 _DONE = (
     r"(?:\w*(?:ectomy|plasty|otomy|ostomy|scopy)|biopsy|surgery|operation|transplantation|chemotherapy|screening|"
     r"check-?up|vaccination|c(?:ae|e)sarean section|delivery)\b\W*$"
@@ -31,10 +33,13 @@ def leak(record: CaseRecord) -> str | None:
     """Why this case's opening gives the answer away, or None."""
     if _PROCEDURE.match(record.complaint.strip()):
         return "the chief complaint is a procedure"
-    told = _words(" . ".join([record.complaint, *record.history.values()]))
+    told = " . ".join([record.complaint, *record.history.values()])
+    plain, written = f" {_plain(told)} ", f" {' '.join(_ANY_CASE.findall(told))} "
     for name in names_of(record.answer):
-        phrase = _words(name)
-        if phrase and f" {' '.join(phrase)} " in f" {' '.join(told)} ":
+        phrase = _plain(name)
+        # "all" is no ALL and "as" no AS: a short abbreviation counts only in capitals.
+        short = name.isupper() and len(phrase) <= ABBREVIATION
+        if phrase and (f" {name} " in written if short else f" {phrase} " in plain):
             return f"the opening names the diagnosis ({name})"
     return None
 

@@ -34,16 +34,16 @@ class Result:
     text: str
     hours: float | None = None
     exam: str | None = None
-    """Id in the catalogue where the source knows better than the name."""
+    """Id in the catalogue where the source knows better than the name; "" where the name would mislead."""
 
     @property
     def known(self) -> str | None:
-        return self.exam or exam_id(self.name)
+        return (exam_id(self.name) if self.exam is None else self.exam) or None
 
     @property
     def key(self) -> str:
         """What makes two results the same examination."""
-        return self.known or " ".join(normalise(self.name))
+        return self.known or " ".join(normalise(self.name)) or self.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from agents import records
-from agents.knowledge.catalogue import catalogue
 from agents.records.base import Rejection, csv_rows
 from agents.records.eicu import WINDOW_MINUTES
 from agents.types import CaseRecord, RecordedResult
-from agents.world.plausibility.reading import exam_id
 from training.worlds import recorded, style
 from training.worlds.admission import Admission, Result, Window
 from training.worlds.rows import Access
@@ -44,16 +42,17 @@ def _times(path: Path) -> dict[str, dict[str, float]]:
     for _, line in csv_rows(path / "lab.csv", ("patientunitstayid", "labresultoffset", "labname")):
         if isinstance(line, Rejection):
             continue
-        hours = _hours(line["labresultoffset"])
+        minutes = _number(line["labresultoffset"])
+        hours = None if minutes is None else minutes / 60
         if hours is not None and -WINDOW.before <= hours <= WINDOW.after:
             stay, name = found.setdefault(line["patientunitstayid"], {}), line["labname"].strip()
             stay[name] = min(hours, stay.get(name, hours))
     return found
 
 
-def _hours(minutes: str) -> float | None:
+def _number(text: str) -> float | None:
     try:
-        return float(minutes) / 60
+        return float(text)
     except ValueError:
         return None
 
@@ -72,9 +71,15 @@ def _admission(record: CaseRecord, times: dict[str, float], access: Access) -> A
 
 
 def _result(one: RecordedResult, hours: float | None) -> Result:
-    exam = NAMES.get(one.examination) or (None if one.examination in OTHER else exam_id(one.examination))
-    text = one.text
-    if one.values:
-        value = one.values[0]
-        text = style.measured(value, text.removesuffix(value.unit).strip() if value.unit else text)
-    return Result(one.examination, text, hours, exam if exam in catalogue().exams else None)
+    exam = "" if one.examination in OTHER else NAMES.get(one.examination)
+    return Result(one.examination, _text(one), hours, exam)
+
+
+def _text(one: RecordedResult) -> str:
+    """In the published style where it is a number; the two columns of the source may differ, the text has the unit."""
+    if not one.values:
+        return one.text
+    value = one.values[0]
+    shown = one.text.removesuffix(value.unit).strip() if value.unit else one.text
+    number = _number(shown)
+    return style.measured(replace(value, value=number), shown) if number is not None else one.text

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from agents.knowledge.catalogue import catalogue
 from agents.records import UnreadableFile
 from agents.records import fhir as bundles
 from agents.records.base import Rejection, json_document, list_of, text_of
@@ -102,9 +104,15 @@ def _stays(one: Resource, start: datetime, encounter: Resource, condition: Resou
 def _result(one: RecordedResult, hours: float | None) -> Result:
     short = [replace(value, value=float(f"{value.value:g}")) for value in one.values]  # as many digits as are shown
     lines = [(value.name, style.measured(value, f"{value.value:g}")) for value in short]
-    if not lines:
-        return Result(one.examination, one.text, hours)
-    return Result(one.examination, lines[0][1] if len(lines) == 1 else style.panel(lines), hours)
+    if len(lines) != 1:
+        return Result(one.examination, style.panel(lines) if lines else one.text, hours)
+    return Result(one.examination, lines[0][1], hours, _by_code().get(one.values[0].code))
+
+
+@cache
+def _by_code() -> dict[str, str]:
+    """Single measurements of the catalogue by their LOINC code: names differ from sender to sender, codes do not."""
+    return {exam.loinc: exam.id for exam in catalogue().exams.values() if exam.loinc and exam.analyte}
 
 
 def _is(one: Resource, kind: str) -> bool:

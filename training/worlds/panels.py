@@ -11,7 +11,7 @@ from agents.world.grammar import Event
 from training.worlds import style
 
 FEWEST = 2
-SHARE = 0.4
+SHARE = 1 / 3
 """Part of a panel that must have been measured for it to count as ordered."""
 
 
