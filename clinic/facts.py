@@ -63,6 +63,16 @@ class Known:
     def simulated(self) -> bool:
         return self.source == SIMULATED
 
+    @property
+    def anchor(self) -> str:
+        """The id of the element that shows it."""
+        return f"turn-{self.row[1:]}" if self.row[:1] == "t" else f"fact-{self.row.replace(':', '-')}"
+
+    @property
+    def own_place(self) -> bool:
+        """A coded row is shown by its fact alone; any other fact points to the row that says it."""
+        return self.coded and self.row[:1] == "f"
+
     def as_evidence(self) -> dict[str, Any]:
         return {"finding": self.id, "name": self.name, "text": self.quote, "turn": self.turn, "source": self.source}
 

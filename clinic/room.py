@@ -1,76 +1,179 @@
-"""What the consultation room shows, read once for the page and for its live parts."""
+"""What the consultation room shows, read once for the page and for its live parts: two queries, however long it is."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Any
 
-from django.db.models import Q
 from django.utils.safestring import SafeString
 
 from agents.knowledge.catalogue import catalogue
 from clinic.differential import Differential, differential_of
+from clinic.facts import Facts, Known, facts_of
+from clinic.ledger_view import Entry, entries_of
 from clinic.models import (
+    Commitment,
     Consultation,
     ConsultationStatus,
+    Feedback,
     Finding,
+    FindingState,
+    Handover,
+    LedgerEntry,
+    LedgerStatus,
+    Outcome,
+    RedFlagAlert,
     SimulatedResult,
     Turn,
+    TurnDrafts,
     TurnRole,
     TurnStatus,
     User,
 )
+from clinic.next_step import Card, Warned, card_of, drug_warnings
 from clinic.rendering import turn_html
+from clinic.room_rows import rows_of, with_rows
+
+NOTHING = "clinic/room/nothing.html"
+PARTS = {
+    name: (f"clinic/room/{name}.html", NOTHING)
+    for name in ("commit", "confidence", "look_ahead", "second_opinion", "close", "outcome", "undo")
+}
+"""Parts of the page by name; one that has no template takes no room."""
+ENDED = (ConsultationStatus.CLOSED, ConsultationStatus.THINKING)
 
 
-@dataclass(slots=True)
+@dataclass
 class Room:
+    """Rows as they were read, and what the page makes of them; every property costs no query."""
+
     consultation: Consultation
+    user: User
     turns: list[Turn]
-    """All of them, the undone too, which are shown struck and count for nothing."""
-    facts: list[Finding | SimulatedResult]
-    """Newest first; a simulated result says so by its class."""
-    missing: list[str]
-    """Asked for, and not in this record."""
-    differential: Differential
-    steerable: bool
-    pending: dict[str, Any] = field(default_factory=dict)
-    """The agent's last action, if nothing has been done about it yet."""
+    findings: list[Finding]
+    simulated: list[SimulatedResult]
+    ledger: list[LedgerEntry]
+    alerts: list[RedFlagAlert]
+    feedback: list[Feedback]
+    outcomes: list[Outcome]
+    handovers: list[Handover]
+    commitment: Commitment | None
+    drafts: dict[int, TurnDrafts]
+    """By the turn's primary key."""
+
+    parts = PARTS
 
     @property
+    def steerable(self) -> bool:
+        return self.consultation.clinician_id == self.user.pk
+
+    @property
+    def hidden(self) -> bool:
+        """The agent's differential is kept from the clinician until theirs is committed; never from a reader."""
+        open_ = self.consultation.status != ConsultationStatus.CLOSED
+        return self.consultation.independent_first and self.commitment is None and self.steerable and open_
+
+    @cached_property
     def html(self) -> list[SafeString]:
         return [turn_html(turn) for turn in self.turns]
 
     @property
     def live(self) -> list[Turn]:
+        """Without what was undone."""
         return [turn for turn in self.turns if turn.retracted_at is None]
 
     @property
     def last(self) -> Turn | None:
-        return self.live[-1] if self.live else None
+        return self.turns[-1] if self.turns else None
 
     @property
     def key(self) -> str:
         """Changes exactly when what can be done next changes."""
-        paused = "paused" if self.consultation.paused_at else "on"
-        return (
-            f"{self.consultation.status}-{paused}-{self.consultation.clinician_id}-{len(self.turns)}-{len(self.live)}"
-        )
+        paused = "-paused" if self.consultation.paused_at else ""
+        return f"{self.consultation.status}-{len(self.turns)}-{len(self.live)}{paused}"
 
     @property
     def thinking(self) -> bool:
         return self.consultation.status == ConsultationStatus.THINKING
 
+    @cached_property
+    def pending(self) -> dict[str, Any]:
+        """The agent's last action, if nothing has been done about it yet."""
+        shown = self.live if not self.thinking else self.live[:-1]
+        last = next((turn for turn in reversed(shown) if turn.role == TurnRole.AGENT), None)
+        return (last.action or {}) if last and last.status == TurnStatus.COMPLETE else {}
+
     @property
     def suggested(self) -> str:
         """The agent's diagnosis, offered when the clinician closes; empty while there is none."""
-        return str(self.pending.get("target", "")) if self.pending.get("action") == "diagnose" else ""
+        said = self.pending.get("action") == "diagnose" and not self.hidden
+        return str(self.pending.get("target", "")) if said else ""
 
     @property
     def examinations(self) -> list[str]:
         return examination_names()
+
+    @cached_property
+    def facts(self) -> Facts:
+        return facts_of(self.consultation, self.findings, self.simulated, self.turns)
+
+    @cached_property
+    def results(self) -> list[Finding | SimulatedResult]:
+        """Answers and results, newest first; a coded finding stands in the list of findings instead."""
+        found = [row for row in self.findings if row.retracted_at is None and not (row.code and not row.values)]
+        rows: list[Finding | SimulatedResult] = [*found, *(row for row in self.simulated if row.retracted_at is None)]
+        return sorted(rows, key=lambda row: row.at, reverse=True)
+
+    @property
+    def states(self) -> list[tuple[str, str, list[Known]]]:
+        """Findings present, absent, unknown, each by name."""
+        groups: dict[str, list[Known]] = defaultdict(list)
+        for fact in sorted(self.facts.coded.values(), key=lambda fact: fact.name):
+            groups[fact.state].append(fact)
+        return [(state.value, state.label, groups[state]) for state in FindingState if groups[state]]
+
+    @cached_property
+    def drug_warnings(self) -> list[Warned]:
+        return drug_warnings(self.facts)
+
+    @property
+    def missing(self) -> list[str]:
+        """Asked for, and not in this record."""
+        return list(dict.fromkeys(turn.matched or turn.request for turn in self.live if turn.source == "unavailable"))
+
+    @cached_property
+    def differential(self) -> Differential:
+        if self.hidden:
+            return Differential()
+        return differential_of(self.turns, self.facts, self.ledger)
+
+    @cached_property
+    def card(self) -> Card | None:
+        """Of the examination that the agent recommends now."""
+        waits = self.consultation.status not in ENDED and not self.hidden
+        if not waits or self.pending.get("action") != "examine":
+            return None
+        return card_of(str(self.pending["target"]), self.facts, self.turns)
+
+    @cached_property
+    def entries(self) -> list[Entry]:
+        """The rule-out ledger; what only the agent added waits with the rest of what it said."""
+        return entries_of(self.ledger, self.facts, without_agent=self.hidden)
+
+    @property
+    def open_entries(self) -> list[Entry]:
+        return [entry for entry in self.entries if entry.row.status == LedgerStatus.OPEN]
+
+    @property
+    def unseen_alerts(self) -> list[RedFlagAlert]:
+        return [alert for alert in self.alerts if alert.acknowledged_at is None]
+
+    @property
+    def inside(self) -> bool:
+        """Whether the knowledge has this complaint; outside of it the ledger is incomplete, and says so."""
+        return self.facts.group is not None
 
 
 @cache
@@ -79,48 +182,47 @@ def examination_names() -> list[str]:
 
 
 def room_of(consultation: Consultation, user: User) -> Room:
+    """From a consultation of `with_rows`; any other is read again."""
+    if not hasattr(consultation, "room_findings"):
+        consultation = with_rows(Consultation.objects.filter(pk=consultation.pk)).get()
     turns = list(consultation.turns.select_related("by", "retracted_by"))
-    rows = _facts(consultation)
-    _attach(turns, rows)
-    facts = [row for row in rows if row.retracted_at is None]
-    live = [turn for turn in turns if turn.retracted_at is None]
-    shown = live if consultation.status != ConsultationStatus.THINKING else live[:-1]
-    return Room(
+    commitments = rows_of(consultation, "commitments")
+    room = Room(
         consultation=consultation,
+        user=user,
         turns=turns,
-        facts=facts,
-        missing=list(dict.fromkeys(turn.matched or turn.request for turn in live if turn.source == "unavailable")),
-        differential=differential_of(live),
-        steerable=consultation.clinician_id == user.pk,
-        pending=_pending(shown),
+        findings=rows_of(consultation, "findings"),
+        simulated=rows_of(consultation, "simulated"),
+        ledger=rows_of(consultation, "ledger"),
+        alerts=rows_of(consultation, "alerts"),
+        feedback=rows_of(consultation, "feedback"),
+        outcomes=rows_of(consultation, "outcomes"),
+        handovers=rows_of(consultation, "handovers"),
+        commitment=commitments[0] if commitments else None,
+        drafts={row.turn_id: row for row in rows_of(consultation, "drafts")},
     )
+    _attach(room)
+    return room
 
 
-def _facts(consultation: Consultation) -> list[Finding | SimulatedResult]:
-    mine = Q(consultation=consultation) | Q(consultation=None)
-    facts: list[Finding | SimulatedResult] = list(Finding.objects.filter(mine, case=consultation.case_id))
-    facts += SimulatedResult.objects.filter(consultation=consultation)
-    return sorted(facts, key=lambda fact: fact.at, reverse=True)
+def _attach(room: Room) -> None:
+    """Give every turn its rows, and every row its turn, as prefetching would, without asking the database again."""
+    by_id = {turn.pk: turn for turn in room.turns}
+    found: dict[int, list[Finding]] = defaultdict(list)
+    simulated: dict[int, list[SimulatedResult]] = defaultdict(list)
+    for finding in room.findings:
+        if finding.turn_id in by_id:
+            finding.turn = by_id[finding.turn_id]
+            found[finding.turn_id].append(finding)
+    for result in room.simulated:
+        result.turn = by_id[result.turn_id]
+        simulated[result.turn_id].append(result)
+    for turn in room.turns:
+        _prefetched(turn, findings=found[turn.pk], simulated_results=simulated[turn.pk])
 
 
-def _attach(turns: list[Turn], facts: list[Finding | SimulatedResult]) -> None:
-    """Give every turn its rows, as prefetch_related would, without asking the database again."""
-    found: dict[int | None, list[Finding]] = defaultdict(list)
-    simulated: dict[int | None, list[SimulatedResult]] = defaultdict(list)
-    for fact in reversed(facts):
-        if isinstance(fact, Finding):
-            found[fact.turn_id].append(fact)
-        else:
-            simulated[fact.turn_id].append(fact)
-    for turn in turns:
-        cached: dict[str, list[Any]] = {"findings": found[turn.pk], "simulated_results": simulated[turn.pk]}
-        for name, rows in cached.items():
-            manager = getattr(turn, name)
-            queryset = manager.get_queryset()
-            queryset._result_cache = rows
-            vars(turn).setdefault("_prefetched_objects_cache", {})[name] = queryset
-
-
-def _pending(turns: list[Turn]) -> dict[str, Any]:
-    last = next((turn for turn in reversed(turns) if turn.role == TurnRole.AGENT), None)
-    return (last.action or {}) if last and last.status == TurnStatus.COMPLETE else {}
+def _prefetched(turn: Turn, **related: list[Any]) -> None:
+    for name, rows in related.items():
+        queryset = getattr(turn, name).get_queryset()
+        queryset._result_cache = rows
+        vars(turn).setdefault("_prefetched_objects_cache", {})[name] = queryset

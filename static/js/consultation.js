@@ -120,6 +120,7 @@ function announce(current, words) {
 }
 
 function state(event) {
+  if (event.data.state === "red_flag") byId("live").textContent = `Red flag: ${(event.data.says ?? []).join(", ")}`;
   if (event.data.state === "thinking") openTurn(event.turn, event.attempt);
   if (event.data.state === "restarted") {
     attemptOf(event);
@@ -157,14 +158,64 @@ function refresh() {
   waiting = setTimeout(() => htmx.ajax("GET", room.dataset.panel, { swap: "none", source: room }), 60);
 }
 
-// What is being typed stays, as long as what can be done has not changed.
+// What was opened stays open, and what is being typed stays, as long as what can be done has not changed.
 document.body.addEventListener("htmx:oobBeforeSwap", (event) => {
   const { target, fragment } = event.detail;
   const fresh = fragment?.firstElementChild ?? fragment;
-  if (target.id !== "next" || fresh?.dataset?.key !== target.dataset.key) return;
+  for (const folded of target.querySelectorAll("details[id]")) {
+    const twin = fragment?.querySelector?.(`#${CSS.escape(folded.id)}`);
+    if (twin && target.id !== "next" && (folded.open || target.id !== "red_flags")) twin.open = folded.open;
+  }
+  if (!target.dataset.key || fresh?.dataset?.key !== target.dataset.key) return;
   const typed = [...target.querySelectorAll("input:not([type=hidden]), textarea")].some((field) => field.value !== field.defaultValue);
   if (typed || target.contains(document.activeElement)) event.detail.shouldSwap = false;
 });
+
+// --- quotes: the words themselves in the patient's column -----------------------------------------------------------
+
+function textRange(element, words) {
+  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const at = walker.currentNode.data.indexOf(words);
+    if (at === -1) continue;
+    const range = new Range();
+    range.setStart(walker.currentNode, at);
+    range.setEnd(walker.currentNode, at + words.length);
+    return range;
+  }
+  return null;
+}
+
+function point(link) {
+  const target = byId(decodeURIComponent(link.hash.slice(1)));
+  if (!target) return;
+  const part = target.closest("section[role=tabpanel], .room > section");
+  const tab = tabs.find((one) => one.getAttribute("aria-controls") === part?.id);
+  if (tab && part.hasAttribute("data-hidden")) choose(tab);
+  for (const folded of [target.closest("details")]) if (folded) folded.open = true;
+  for (const old of document.querySelectorAll(".pointed")) old.classList.remove("pointed");
+  target.classList.add("pointed");
+  target.scrollIntoView({ block: "center" });
+  if (!target.hasAttribute("tabindex")) target.tabIndex = -1;
+  target.focus({ preventScroll: true });
+  const range = CSS.highlights && link.dataset.quote ? textRange(target, link.dataset.quote) : null;
+  CSS.highlights?.delete("quote");
+  if (range) CSS.highlights.set("quote", new Highlight(range));
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a.quote, .at a, .order-card a[href^='#turn-']");
+  if (!link) return;
+  event.preventDefault();
+  point(link);
+});
+
+let unfolded = [];
+addEventListener("beforeprint", () => {
+  unfolded = [...document.querySelectorAll(".room details:not([open]), #red_flags details:not([open])")];
+  for (const details of unfolded) details.open = true;
+});
+addEventListener("afterprint", () => unfolded.forEach((details) => (details.open = false)));
 
 // --- connection --------------------------------------------------------------------------------------------------
 
