@@ -22,6 +22,10 @@ READ = frozenset(
     }
 )  # fmt: skip
 _SEX: dict[str, Sex] = {"female": "female", "male": "male", "other": "other"}
+AGE = "30525-0"
+DOUBTFUL = ("refuted", "entered-in-error", "differential", "provisional", "unconfirmed")
+SECTIONS = {"10164-2": "hpi", "10157-6": "family", "29762-2": "social", "10187-3": "review"}
+"""LOINC codes of the parts of a history that are text."""
 Resource = dict[str, Any]
 
 
@@ -57,18 +61,20 @@ def case_of(name: str, document: Any) -> Parsed:
 
 
 def _case(name: str, patient: Resource, kinds: dict[str, list[Resource]]) -> Parsed:
-    results = tuple(_results(kinds.get("Observation", [])))
+    told = [one for one in kinds.get("Observation", []) if _loinc(one.get("code")) not in (AGE, *SECTIONS)]
+    results = tuple(_results(told))
     seen_on = max((result_date for result_date in map(_when, kinds.get("Encounter", [])) if result_date), default=None)
     not_read = Counter({kind: len(found) for kind, found in kinds.items() if kind not in READ})
     history = {
-        "past": _lines(kinds.get("Condition", [])),
+        "past": _lines([one for one in kinds.get("Condition", []) if _established(one)]),
         "drugs": _lines(kinds.get("MedicationRequest", []) + kinds.get("MedicationStatement", [])),
         "allergies": _lines(kinds.get("AllergyIntolerance", [])),
+        **_sections(kinds.get("Observation", [])),
     }
     return CaseRecord(
         id=f"fhir-{patient.get('id') or name}",
         origin="fhir",
-        age_years=_age(text_of(patient.get("birthDate")), seen_on or _last_measured(kinds)),
+        age_years=_stated_age(kinds) or _age(text_of(patient.get("birthDate")), seen_on or _last_measured(kinds)),
         sex=_SEX.get(text_of(patient.get("gender")), "unknown"),
         complaint=_reason(kinds.get("Encounter", [])) or "No presenting complaint is stated in this record.",
         history={section: text for section, text in history.items() if text},
@@ -90,6 +96,13 @@ def concept(value: Any) -> str:
     codings = [coding for coding in list_of(value.get("coding")) if isinstance(coding, dict)]
     shown = (text_of(coding.get("display")) or text_of(coding.get("code")) for coding in codings)
     return text_of(value.get("text")) or next((text for text in shown if text), "")
+
+
+def _established(condition: Resource) -> bool:
+    """Not refuted, nor one of several that were still possible: a doubt is no part of a history."""
+    status = condition.get("verificationStatus")
+    codings = list_of(status.get("coding")) if isinstance(status, dict) else []
+    return not any(isinstance(one, dict) and one.get("code") in DOUBTFUL for one in codings)
 
 
 def _lines(resources: list[Resource]) -> str:
@@ -125,6 +138,21 @@ def _age(born: str, at: date | None) -> float | None:
     return float(years) if 0 <= years <= 120 else None
 
 
+def _sections(observations: list[Resource]) -> dict[str, str]:
+    named = ((SECTIONS.get(_loinc(one.get("code"))), text_of(one.get("valueString"))) for one in observations)
+    return {section: text for section, text in named if section}
+
+
+def _stated_age(kinds: dict[str, list[Resource]]) -> float | None:
+    """The age that an Observation states (LOINC 30525-0), for a bundle that names no date of birth."""
+    for observation in kinds.get("Observation", []):
+        quantity = observation.get("valueQuantity")
+        value = quantity.get("value") if isinstance(quantity, dict) else None
+        if _loinc(observation.get("code")) == AGE and isinstance(value, int | float) and 0 <= value <= 125:
+            return float(value)
+    return None
+
+
 def _results(observations: list[Resource]) -> Iterator[RecordedResult]:
     """The newest measurement of every kind, newest first occurrence in time order."""
     newest: dict[str, Resource] = {}
@@ -140,6 +168,8 @@ def _results(observations: list[Resource]) -> Iterator[RecordedResult]:
 
 
 def _words(observation: Resource) -> str:
+    if isinstance(observation.get("valueBoolean"), bool):
+        return "Present" if observation["valueBoolean"] else "Absent"
     return concept(observation.get("valueCodeableConcept")) or text_of(observation.get("valueString"))
 
 

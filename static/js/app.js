@@ -18,3 +18,13 @@ document.addEventListener("keydown", (event) => {
 });
 
 document.getElementById("link")?.addEventListener("focus", (event) => event.target.select());
+
+// Copies the text of the element that data-copy names; where it is still empty, the button that fetches it comes first.
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const words = document.getElementById(button.dataset.copy)?.textContent ?? "";
+  if (!words) return document.querySelector(`[hx-target="#${button.dataset.copy}"]`)?.click();
+  await navigator.clipboard.writeText(words);
+  button.textContent = "Copied";
+});
