@@ -15,7 +15,7 @@ TURN_COLUMNS = ("number", "role", "status", "text", "action", "request", "matche
 
 
 def document(case: Case, *, exported_at: datetime) -> dict[str, Any]:
-    consultations = case.consultations.select_related("clinician", "model_version").order_by("created_at")
+    consultations = case.consultations.select_related("clinician", "model_version", "world_version").order_by("created_at")
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -62,7 +62,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
 def _simulated(result: SimulatedResult) -> dict[str, Any]:
     return {
         "source": "simulated",
-        **_columns(result, ("name", "text", "values", "world", "world_version", "seed")),
+        **_columns(result, ("name", "text", "values", "world", "world_version", "model", "seed")),
         "consultation": str(result.consultation_id),
         "at": result.at.isoformat(),
     }
@@ -74,6 +74,7 @@ def _consultation(consultation: Consultation) -> dict[str, Any]:
         "status": consultation.status,
         "clinician": consultation.clinician.username,
         "model_version": consultation.model_version.version,
+        "world": _world(consultation),
         "diagnosis": consultation.diagnosis,
         "closing_note": consultation.closing_note,
         "created_at": consultation.created_at.isoformat(),
@@ -85,6 +86,12 @@ def _consultation(consultation: Consultation) -> dict[str, Any]:
         ],
         "audit": audit.entries_of("consultation", consultation.pk),
     }
+
+
+def _world(consultation: Consultation) -> dict[str, Any]:
+    """What answered the examinations: the case itself, or a language model of this version and seed."""
+    version = consultation.world_version.version if consultation.world_version else None
+    return {"backend": consultation.world, "version": version, "seed": consultation.world_seed}
 
 
 def _turn(turn: Turn) -> dict[str, Any]:

@@ -26,8 +26,9 @@ from clinic.models import (
     TurnRole,
     TurnStatus,
     User,
+    WorldBackend,
 )
-from clinic.services import agent_turns, dispatch, feedback, ledger, red_flags, versions
+from clinic.services import agent_turns, dispatch, feedback, language_world, ledger, red_flags, versions
 from clinic.services.errors import SENTENCES, Refused
 from clinic.services.steering import (
     Recommendation,
@@ -44,10 +45,11 @@ AT_ONCE = 10
 """Examinations in one order."""
 
 
-def start(*, case: Case, by: User, alone: bool = False) -> Consultation:
+def start(*, case: Case, by: User, alone: bool = False, language: bool = False) -> Consultation:
     """Open a consultation with the policy that serves now, pinned to the end, and its first agent turn.
 
     With `alone` the agent keeps silent until it is called: the clinician plays the case, and its world answers.
+    With `language` a world model writes the results of examinations instead of the case itself.
     """
     if not by.may_consult:
         raise Refused(SENTENCES["may_not_consult"])
@@ -56,9 +58,16 @@ def start(*, case: Case, by: User, alone: bool = False) -> Consultation:
         raise Refused(SENTENCES["untrained_patient"])
     if alone and case.kind == CaseKind.PATIENT:
         raise Refused(SENTENCES["patient_alone"])
+    world = language_world.choice(case) if language else {}
     with transaction.atomic():
         consultation = Consultation.objects.create(
-            site=case.site, case=case, clinician=by, model_version=version, endpoint=endpoint, agent_called=not alone
+            site=case.site,
+            case=case,
+            clinician=by,
+            model_version=version,
+            endpoint=endpoint,
+            agent_called=not alone,
+            **world,
         )
         facts = read_facts(consultation)
         ledger.open_ledger(consultation, facts)
@@ -67,7 +76,7 @@ def start(*, case: Case, by: User, alone: bool = False) -> Consultation:
             red_flags.raise_flags(consultation, facts)
         else:
             step.agent_next()
-        step.audit("started", case=str(case.pk), version=version.version, alone=alone)
+        step.audit("started", case=str(case.pk), version=version.version, alone=alone, world=consultation.world)
     return consultation
 
 
@@ -112,7 +121,7 @@ def order_many(*, consultation: Consultation, by: User, examinations: Sequence[s
         raise Refused(SENTENCES["too_many_at_once"].format(most=AT_ONCE))
     if not requests:
         requests = [_wanted(about, ActionKind.EXAMINE, "nothing_to_order").target]
-    results = [(request, seen) for request in requests for seen in _examined(consultation, request)]
+    results = _examined(consultation, requests, by)
     with steering(consultation, by, about=about) as step:
         _decide(step, about, requests, "ordered")
         for request, seen in results:
@@ -223,8 +232,11 @@ def _wanted(about: Recommendation | None, kind: ActionKind, refusal: str) -> Rec
     return about
 
 
-def _examined(consultation: Consultation, request: str) -> list[Observation]:
-    return ask_world(world_for(consultation.case).examine(request))
+def _examined(consultation: Consultation, requests: Sequence[str], by: User) -> list[tuple[str, Observation]]:
+    if consultation.world == WorldBackend.LANGUAGE:
+        return language_world.examine(consultation, requests, by=by)
+    world = world_for(consultation.case)
+    return [(request, seen) for request in requests for seen in ask_world(world.examine(request))]
 
 
 def _enter(

@@ -53,6 +53,29 @@ SENTENCES = {
     "simulated_on_patient": "A simulated result was refused: this is a real patient.",
     "not_given_by_you": "Only the person who gave it can change it.",
     "withdrawn": "This was withdrawn already, which is final.",
+    "world_unavailable": (
+        "The language world model is not answering, so this examination has no result and none was made up. "
+        "Everything so far is saved; try again in a minute."
+    ),
+    "world_starting": (
+        "The language world model is starting, which takes about a minute. Nothing was ordered yet and everything "
+        "so far is saved; try again shortly."
+    ),
+    "world_error": (
+        "The language world model refused the request, so there is no result. Everything so far is saved; "
+        "tell your administrator."
+    ),
+    "world_gone": (
+        "The world model that this consultation began with is no longer served, and another would contradict it. "
+        "What is here stays; open a new consultation on the case to go on."
+    ),
+    "no_world": "No language world model is set up here. Let the case answer by itself, or ask your administrator.",
+    "world_patient": "A real patient's case is never answered by a world model. Order the examination on the ward.",
+    "world_needs_answer": "This record names no diagnosis, and a world model writes results of one. Let it be replayed.",
+    "world_credentialed": (
+        "This record is under a data use agreement, and the world model runs elsewhere. Nothing was sent; "
+        "the attempt is in the audit log."
+    ),
     "internal": "Something failed on our side. Everything entered is saved; try again, and report it if it stays.",
 }
 

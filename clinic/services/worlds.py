@@ -11,12 +11,12 @@ from typing import Any, Protocol, TypeVar
 from agents.types import Observation, Source
 from agents.world.record import RecordWorld
 from agents.world.virtual_world import VirtualWorld
-from clinic.models import Case, CaseKind, Finding, FindingSource, SimulatedResult, Turn
+from clinic.models import Case, CaseKind, Finding, FindingSource, SimulatedResult, Turn, TurnRole, WorldBackend
 from clinic.services.records import case_record
 
 Answer = TypeVar("Answer")
 VIRTUAL_KEY = "virtual:"
-AUTHORED, VIRTUAL = "authored", "virtual"
+AUTHORED, VIRTUAL, LANGUAGE = "authored", "virtual", "language"
 
 
 class World(Protocol):
@@ -41,6 +41,13 @@ def ask_world(question: Coroutine[Any, Any, Answer]) -> Answer:
         return thread.submit(asyncio.run, question).result()
 
 
+def _writer(turn: Turn, case: Case) -> str:
+    """Which world wrote a simulated result; questions are answered by the case itself, on a language world too."""
+    if turn.role == TurnRole.ENVIRONMENT and turn.consultation.world == WorldBackend.LANGUAGE:
+        return LANGUAGE
+    return VIRTUAL if case.key.startswith(VIRTUAL_KEY) else AUTHORED
+
+
 def keep(*, observation: Observation, turn: Turn, case: Case) -> None:
     """The row behind an answer: a finding from a record, a simulated result from a virtual patient, else none."""
     name = (observation.matched or observation.request)[:200]
@@ -57,8 +64,9 @@ def keep(*, observation: Observation, turn: Turn, case: Case) -> None:
     elif observation.source == Source.SIMULATED:
         SimulatedResult.objects.create(
             case_kind=case.kind,
-            world=VIRTUAL if case.key.startswith(VIRTUAL_KEY) else AUTHORED,
+            world=_writer(turn, case),
             world_version=observation.version or "",
+            model=observation.model or "",
             seed=observation.seed,
             **facts,
         )
