@@ -50,6 +50,7 @@ WORLD_URL = env.text("WORLD_URL", "")
 WORLD_MODEL = env.text("WORLD_MODEL", "")
 WORLD_API_KEY = env.text("WORLD_API_KEY", "")
 WORLD_STOPS = [stop for stop in env.text("WORLD_STOPS", "").split(",") if stop]
+INTERNAL_HOSTS = [host for host in env.text("INTERNAL_HOSTS", "").split(",") if host]
 EMBEDDED_WORLD = env.text("ROUNDS_WORLD", "")
 
 # --- application --------------------------------------------------------------------------------------------

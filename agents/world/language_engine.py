@@ -10,6 +10,7 @@ from agents.completions import CompletionClient
 from agents.errors import PolicyError, PolicyUnavailable, WorldError, WorldUnavailable
 from agents.types import Sampling
 from agents.world import grammar
+from agents.world.access import PUBLIC, may_send
 from agents.world.grammar import Event
 
 MAX_TOKENS = 512
@@ -31,7 +32,8 @@ class Written:
 class WorldEngine:
     """One world model on one server. `version` names its weights; `priority` 0 is a waiting person's.
 
-    `stops` end a result: those of the published grammar unless the model was taught others.
+    `stops` end a result: those of the published grammar unless the model was taught others. `access` is that of the
+    cases it is asked about: credentialed ones go to this machine or to an `internal` host only, whoever asks.
     """
 
     client: CompletionClient
@@ -40,6 +42,8 @@ class WorldEngine:
     max_tokens: int = MAX_TOKENS
     stops: tuple[str, ...] = grammar.STOPS
     priority: int = 0
+    access: str = PUBLIC
+    internal: tuple[str, ...] = ()
 
     @property
     def model(self) -> str:
@@ -49,7 +53,11 @@ class WorldEngine:
     async def stream(
         self, profile: str, history: Sequence[Event], name: str, *, seed: int
     ) -> AsyncGenerator[str | Written, None]:
-        """Pieces of text as they arrive, then one Written. Raises WorldUnavailable, WorldError, Unserialisable."""
+        """Pieces of text as they arrive, then one Written.
+
+        Raises WorldUnavailable, WorldError, Unserialisable, and CredentialedText before anything is sent.
+        """
+        may_send(self.access, self.client.url, internal=self.internal)
         try:
             prompt = await self._prompt(profile, history, name)
             sampling = Sampling(temperature=self.temperature, max_tokens=self.max_tokens, seed=seed)

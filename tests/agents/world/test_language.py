@@ -10,6 +10,7 @@ from agents.completions import CompletionClient
 from agents.environment import ConsultationEnv
 from agents.errors import WorldError, WorldUnavailable
 from agents.types import Action, ActionKind, CaseRecord, Source
+from agents.world.access import CredentialedText
 from agents.world.grammar import Event, query
 from agents.world.language import BACKEND, Earlier, LanguageWorld
 from agents.world.language_draws import Draw, RecentDraws, draw_digest, draw_seed
@@ -286,3 +287,17 @@ async def test_a_watched_draw_passes_the_outage_on(fake, open_world):
     async with aclosing(open_world().draw_stream("crp")) as stream:
         with pytest.raises(WorldUnavailable):
             await anext(stream)
+
+
+async def test_credentialed_text_is_not_sent_to_another_host():
+    async with CompletionClient("https://models.example.org/v1", "m") as client:
+        world = LanguageWorld(RECORD, WorldEngine(client, "w", access="credentialed"), RecordWorld(RECORD))
+        with pytest.raises(CredentialedText) as caught:
+            await world.examine("CRP")
+    assert caught.value.host == "models.example.org"
+    assert "pneumonia" not in str(caught.value)
+
+
+async def test_credentialed_text_may_go_to_this_machine(fake, client):
+    world = LanguageWorld(RECORD, WorldEngine(client, "w", access="credentialed"), RecordWorld(RECORD))
+    assert (await world.examine("CRP"))[0].source is Source.SIMULATED
