@@ -7,50 +7,7 @@ from zoneinfo import available_timezones
 
 from django import forms
 
-from agents.types import Value
 from clinic.models import Role
-
-
-class ResultForm(forms.Form):
-    """A result in hand: a report, a number with its unit and reference range, or both."""
-
-    examination = forms.CharField(max_length=200)
-    text = forms.CharField(max_length=8000, required=False, widget=forms.Textarea)
-    value = forms.FloatField(required=False)
-    unit = forms.CharField(max_length=30, required=False)
-    low = forms.FloatField(required=False)
-    high = forms.FloatField(required=False)
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
-        if data.get("value") is None and not data.get("text", "").strip() and not self.errors:
-            raise forms.ValidationError("Enter a value or what the report says.")
-        return data
-
-    def facts(self) -> dict[str, Any]:
-        """Keyword arguments of `consultations.enter_result`."""
-        data = self.cleaned_data
-        values = [] if data["value"] is None else [self._value()]
-        text = data["text"].strip() or f"{data['examination']} {data['value']:g} {data['unit']}".strip()
-        return {"examination": data["examination"], "text": text, "values": values}
-
-    def _value(self) -> Value:
-        data = self.cleaned_data
-        return Value(
-            code="",
-            value=data["value"],
-            unit=data["unit"],
-            flag=flag_of(data["value"], data["low"], data["high"]),
-            name=data["examination"],
-            low=data["low"],
-            high=data["high"],
-        )
-
-
-def flag_of(value: float, low: float | None, high: float | None) -> str:
-    if low is not None and value < low:
-        return "L"
-    return "H" if high is not None and value > high else ""
 
 
 class InviteForm(forms.Form):

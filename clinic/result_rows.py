@@ -9,8 +9,9 @@ from typing import Any
 
 from agents.examinations import match
 from agents.knowledge.catalogue import Examination, catalogue
+from agents.reading.units import plain
 from agents.types import Value
-from clinic.measures import exam_of, in_catalogue_unit, spelled
+from clinic.measures import exam_of, in_catalogue_unit
 from clinic.models import Case, User
 from clinic.possible import is_possible
 from clinic.services.errors import SENTENCES, Refused
@@ -76,7 +77,7 @@ def other_unit(value: Mapping[str, Any]) -> tuple[float, str] | None:
     known = in_catalogue_unit(analyte, float(value["value"]), str(value.get("unit") or ""))
     if known is None:
         return None
-    if spelled(str(value["unit"])) == spelled(analyte.si[1]):
+    if plain(str(value["unit"])) == plain(analyte.si[1]):
         return known, analyte.unit
     return known * analyte.si[0], analyte.si[1]
 
@@ -98,9 +99,9 @@ def interval(exam: Examination, unit: str, case: Case) -> tuple[float, float] | 
     assert analyte is not None
     age = ADULT if case.age_years is None else case.age_years
     low, high = analyte.interval(age, case.sex if case.sex in ("male", "female") else "female")
-    if spelled(unit) == spelled(analyte.unit):
+    if plain(unit) == plain(analyte.unit):
         return low, high
-    if analyte.si and spelled(unit) == spelled(analyte.si[1]):
+    if analyte.si and plain(unit) == plain(analyte.si[1]):
         return float(f"{low * analyte.si[0]:.3g}"), float(f"{high * analyte.si[0]:.3g}")
     return None
 
@@ -144,7 +145,7 @@ def _number(text: str, name: str) -> float | None:
 def _unit(typed: str, exam: Examination | None, name: str) -> str:
     """As entered, in the catalogue's spelling where it is one of its units."""
     known = units_of(exam)
-    same = next((unit for unit in known if spelled(unit) == spelled(typed)), None)
+    same = next((unit for unit in known if plain(unit) == plain(typed)), None)
     if same is None and known and not typed:
         raise Refused(SENTENCES["unit_missing"].format(name=name, units=" or ".join(map(displayed, known))))
     return typed if same is None else same

@@ -13,6 +13,7 @@ from clinic.models import (
     LedgerStatus,
     ModelOutput,
     SimulatedResult,
+    StaleStatus,
     Turn,
     TurnRole,
     TurnStatus,
@@ -46,12 +47,17 @@ def last_step(turns: Sequence[Turn]) -> Undoable | None:
     return Undoable(step, since)
 
 
-def undo(*, consultation: Consultation, by: User) -> list[Turn]:
-    """The step's turns, findings and simulated results and the agent's later turns are retracted, by whom and when."""
+def undo(*, consultation: Consultation, by: User, seen: int | None = None) -> list[Turn]:
+    """The step's turns, findings and simulated results and the agent's later turns are retracted, by whom and when.
+
+    `seen` is the number of the step's first turn where it was offered: another step is not undone in its place.
+    """
     with steering(consultation, by) as step:
         found = last_step(live(step.consultation))
         if found is None:
             raise Refused(SENTENCES["nothing_to_undo"])
+        if seen is not None and found.step[0].number != seen:
+            raise StaleStatus(SENTENCES["stale"])
         _retract(step, found.turns)
         _take_back_decision(step, found)
         _open_ledger_again(step, numbers(found.turns))

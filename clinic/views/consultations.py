@@ -8,11 +8,13 @@ from uuid import UUID
 from django.contrib import messages
 from django.db.models import Count, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 
-from clinic.models import Consultation, ConsultationStatus, Turn, TurnRole
+from clinic.models import Consultation, ConsultationStatus, Outcome, Turn, TurnRole
+from clinic.moves import Moves
 from clinic.room import Room, room_of
+from clinic.room_rows import with_rows
 from clinic.services import consultations
 from clinic.services.errors import Refused
 from clinic.views.access import SignedIn
@@ -22,17 +24,24 @@ from clinic.views.paging import page_of, render_list
 
 def consultation_list(request: SignedIn) -> HttpResponse:
     words, state = request.GET.get("q", "").strip()[:200], request.GET.get("state", "")
-    actions = Turn.objects.filter(consultation=OuterRef("pk"), role=TurnRole.AGENT).order_by().values("consultation")
+    spoken = Turn.objects.filter(consultation=OuterRef("pk"), role=TurnRole.AGENT, retracted_at=None)
+    actions = spoken.order_by().values("consultation")
+    outcome = Outcome.objects.filter(consultation=OuterRef("pk")).order_by("-pk").values("diagnosis")[:1]
     rows = (
         Consultation.objects.visible_to(request.user)
         .select_related("case", "clinician", "model_version")
         .defer("case__sheet", "case__answer", "case__history", "case__extra")
         .annotate(actions=Coalesce(Subquery(actions.annotate(n=Count("pk")).values("n")), 0))
+        .annotate(outcome=Subquery(outcome))
     )
     for word in words.split():
         rows = rows.filter(Q(case__title__icontains=word) | Q(diagnosis__icontains=word))
     if state == "open":
         rows = rows.exclude(status=ConsultationStatus.CLOSED)
+    elif state == "paused":
+        rows = rows.exclude(paused_at=None)
+    elif state == "outcome":
+        rows = rows.filter(status=ConsultationStatus.CLOSED, outcomes=None, clinician=request.user)
     elif state == "closed":
         rows = rows.filter(status=ConsultationStatus.CLOSED)
     page = page_of(rows, request)
@@ -52,7 +61,15 @@ def consultation_new(request: SignedIn) -> HttpResponse:
 
 
 def consultation(request: SignedIn, consultation_id: UUID) -> HttpResponse:
-    return render(request, "clinic/consultation.html", context(request, consultation_id))
+    return room_page(request, consultation_id)
+
+
+def room_page(request: SignedIn, consultation_id: UUID, *, refused: bool = False) -> HttpResponse:
+    """The whole room, or for htmx its live parts. After a refusal its forms hold what was typed into them."""
+    if refused and request.htmx:
+        return panel(request, consultation_id, refused=True)
+    page = context(request, consultation_id, refused=refused)
+    return render(request, "clinic/consultation.html", page, status=422 if refused else 200)
 
 
 def consultation_panel(request: SignedIn, consultation_id: UUID) -> HttpResponse:
@@ -60,22 +77,32 @@ def consultation_panel(request: SignedIn, consultation_id: UUID) -> HttpResponse
     return panel(request, consultation_id)
 
 
-def panel(request: SignedIn, consultation_id: UUID) -> HttpResponse:
-    return render(request, "clinic/room/panel.html", {**context(request, consultation_id), "oob": True})
+def panel(request: SignedIn, consultation_id: UUID, *, refused: bool = False) -> HttpResponse:
+    page = context(request, consultation_id, refused=refused)
+    return render(request, "clinic/room/panel.html", {**page, "oob": True})
 
 
-def context(request: SignedIn, consultation_id: UUID) -> dict[str, Any]:
-    room: Room = room_of(visible_consultation(request, consultation_id), request.user)
-    return {"room": room, "consultation": room.consultation, "case": room.consultation.case}
+def context(request: SignedIn, consultation_id: UUID, *, refused: bool = False) -> dict[str, Any]:
+    room: Room = room_of(visible_consultation(request, consultation_id, rows=True), request.user)
+    moves = moves_of(room, request, refused=refused)
+    return {"room": room, "moves": moves, "consultation": room.consultation, "case": room.consultation.case}
 
 
-def visible_consultation(request: SignedIn, consultation_id: UUID) -> Consultation:
-    found = (
-        Consultation.objects.visible_to(request.user)
-        .select_related("case", "case__patient", "clinician", "model_version", "site")
-        .filter(pk=consultation_id)
-        .first()
+def moves_of(room: Room, request: SignedIn, *, refused: bool) -> Moves:
+    match = request.resolver_match
+    return Moves(
+        room=room,
+        typed=request.POST if refused else QueryDict(),
+        refused=match.url_name or "" if refused and match else "",
+        asked_for=request.GET.get("examination", "")[:200],
     )
+
+
+def visible_consultation(request: SignedIn, consultation_id: UUID, *, rows: bool = False) -> Consultation:
+    """With `rows`, all that its room shows but the turns comes with it."""
+    visible = Consultation.objects.visible_to(request.user).filter(pk=consultation_id)
+    related = visible.select_related("case", "case__patient", "clinician", "model_version", "site")
+    found = (with_rows(visible) if rows else related).first()
     if found is None:
         raise Http404("There is no such consultation, or it is not open to you.")
     return found

@@ -129,20 +129,23 @@ def test_a_refusal_becomes_a_sentence(visitor, clinician) -> None:
 
 def test_a_value_needs_no_report(visitor, clinician) -> None:
     room = make_consultation(clinician=clinician)
-    facts = {"examination": "Lactate", "value": "4.1", "unit": "mmol/L", "low": "0.5", "high": "2.2", "text": ""}
+    row = {"row-code": "lactate", "row-value": "4.1", "row-unit": "mmol/L", "row-low": "0.5", "row-high": "2.2"}
+    facts = {"examination": "Lactate", **row, "text": ""}
     visitor.post(reverse("consultation_result", args=[room.pk]), facts)
     finding = room.findings.get()
-    assert finding.text == "Lactate 4.1 mmol/L"
+    assert finding.text == "Lactate: 4.1 mmol/L (0.5-2.2) high"
     assert (finding.values[0]["value"], finding.values[0]["flag"]) == (4.1, "H")
+    Consultation.objects.update(status="waiting")
     empty = visitor.post(reverse("consultation_result", args=[room.pk]), {"examination": "CT"}, follow=True)
     assert "Enter a value or what the report says." in empty.content.decode()
 
 
-def test_not_now_tells_the_agent_why(visitor, clinician) -> None:
+def test_not_needed_tells_the_agent_why(visitor, clinician) -> None:
     room = make_consultation(clinician=clinician)
     agent_turn(room, kind="examine", target="CT head")
-    visitor.post(reverse("consultation_say", args=[room.pk]), {"declined": "CT head", "text": "She is pregnant."})
-    assert room.turns.get(role="clinician").text == "Not now: CT head. She is pregnant."
+    why = {"reason_code": "contraindicated", "reason": "She is pregnant."}
+    visitor.post(reverse("consultation_decline", args=[room.pk]), why)
+    assert room.turns.get(role="clinician").text == "Not needed: CT head. Contraindicated. She is pregnant."
 
 
 def test_others_read_and_do_not_steer(clinician) -> None:

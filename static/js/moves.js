@@ -1,0 +1,57 @@
+// What the clinician does: the focus goes where the work continues, and a range follows its unit.
+"use strict";
+
+const isNext = (element) => element?.id === "next";
+let working = false; // whether the step that is being replaced held the focus
+
+document.body.addEventListener("htmx:oobBeforeSwap", (event) => {
+  if (isNext(event.detail.target) && event.detail.shouldSwap !== false) working = event.detail.target.contains(document.activeElement);
+});
+
+document.body.addEventListener("htmx:oobAfterSwap", () => {
+  const next = document.getElementById("next");
+  if (!working || !next || next.contains(document.activeElement)) return;
+  working = false;
+  // While the agent works the whole step holds the focus: a second Enter must not press Stop.
+  const first = next.querySelector("#answer, #order, details[open] input:not([type=hidden]), .button.primary");
+  (document.getElementById("stop") ? next : (first ?? next)).focus({ preventScroll: true });
+});
+
+// A move that is opened takes the focus into its first field; Escape closes it and gives it back.
+document.addEventListener(
+  "toggle",
+  (event) => {
+    const move = event.target;
+    if (!move.matches?.("#next details[name=move]") || !move.open || !move.contains(document.activeElement)) return;
+    const empty = [...move.querySelectorAll("form input:not([type=hidden]), form select, form textarea, form button")];
+    (empty.find((field) => !field.value || field.tagName === "BUTTON") ?? empty[0])?.focus();
+  },
+  true,
+);
+
+document.addEventListener("keydown", (event) => {
+  const move = event.key === "Escape" && event.target.closest?.("#next details[name=move][open]");
+  if (!move) return;
+  move.open = false;
+  move.querySelector("summary").focus();
+});
+
+// A range that was prefilled stands for its unit: with another one it is left to the catalogue.
+document.addEventListener("change", (event) => {
+  if (event.target.name !== "row-unit" || event.target.value === event.target.defaultValue) return;
+  for (const name of ["row-low", "row-high"]) {
+    const field = event.target.closest("tr").querySelector(`[name=${name}]`);
+    if (field.value === field.defaultValue) field.value = "";
+  }
+});
+
+const MOVES = { n: "decline", u: "undo", c: "close" };
+
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input, textarea, select, dialog");
+  const move = document.getElementById(MOVES[event.key]);
+  if (!move || typing || event.ctrlKey || event.metaKey || event.altKey || document.getElementById("room")?.dataset.keys !== "1") return;
+  event.preventDefault();
+  move.querySelector("summary").focus();
+  move.open = true;
+});
