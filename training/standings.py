@@ -43,7 +43,11 @@ class Standing:
 
     @property
     def shares(self) -> list[Number]:
-        return [self.numbers[name] for name in MEASURES[:4]]
+        return [self.numbers[name] for name in ("accuracy", "accuracy_over_oracle")]
+
+    @property
+    def f1(self) -> list[Number]:
+        return [self.numbers[name] for name in ("f1_mean_per_case", "f1_of_means")]
 
     @property
     def amounts(self) -> list[Number]:

@@ -41,8 +41,6 @@ AMOUNTS = (
     ("examinations", "Examinations ordered"),
     ("cost", "Cost, US dollars"),
     ("undecided", "Diagnoses the table could not decide, counted as wrong"),
-    ("judged", "Diagnoses decided by the judge"),
-    ("unjudged", "Judgements that failed: no score for them"),
     ("vetoed", "Consultations that did what must never be done"),
     ("errors", "Cases without an outcome"),
 )

@@ -79,6 +79,12 @@ def addresses(clinician: User, admin: User, serving: Endpoint) -> list[str]:
     played = make_evaluated(make_evaluation(site=clinician.site))
     pages += [reverse("training:evaluation_list"), reverse("training:evaluation_detail", args=[played.evaluation_id])]
     pages += [reverse("training:evaluation_episode", args=[played.evaluation_id, played.number])]
+    who = {"version": serving.model_version.version}
+    other = make_evaluated(make_evaluation(site=clinician.site, identity=who), correct=False, diagnosis="Gout")
+    both = [played.evaluation_id, other.evaluation_id]
+    compare = reverse("training:evaluation_compare")
+    pages += [f"{compare}?of={both[0]}&of={both[1]}", f"{compare}?of={both[0]}"]
+    pages += [reverse("training:evaluation_beside", args=[*both, 1])]
     return [*pages, "/cases/?q=nothing-like-this", "/no-such-page/", *rooms.values()]
 
 

@@ -24,6 +24,27 @@ def evaluations_of(context: Context, version: ModelVersion) -> dict[str, Any]:
     return {"evaluations": visible.filter(mine)[:SHOWN]}
 
 
+ENDINGS = {
+    "FINISH": "with a diagnosis",
+    "DEFER": "deferred",
+    "MALFORMED": "no clear action",
+    "MAX_TURNS": "out of turns",
+    "TOKEN_BUDGET": "out of tokens",
+    "ENV_ERROR": "its server failed",
+}
+
+
+@register.filter
+def ending(end: str) -> str:
+    return ENDINGS.get(end, end)
+
+
+@register.filter
+def p_value(p: float) -> str:
+    """Three decimal places, and never a bare zero."""
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
 @register.filter
 def amount(value: float) -> str:
     """A number of turns or dollars: one decimal place below a hundred, none above."""
