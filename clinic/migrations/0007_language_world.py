@@ -104,6 +104,7 @@ class Migration(migrations.Migration):
                     models.Q(
                         ("world", "language"),
                         ("world_case_kind__in", ["record", "virtual"]),
+                        ("world_case_kind__isnull", False),
                         ("world_seed__isnull", False),
                         ("world_version__isnull", False),
                     ),
@@ -128,7 +129,11 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     models.Q(("case__isnull", True), ("case_kind__isnull", True)),
-                    models.Q(("case__isnull", False), ("case_kind__in", ["record", "virtual"])),
+                    models.Q(
+                        ("case__isnull", False),
+                        ("case_kind__in", ["record", "virtual"]),
+                        ("case_kind__isnull", False),
+                    ),
                     _connector="OR",
                 ),
                 name="draw_never_on_a_real_patient",

@@ -123,6 +123,8 @@ class Consultation(StatusModel):
                     world=WorldBackend.LANGUAGE,
                     world_version__isnull=False,
                     world_seed__isnull=False,
+                    # NULL in a list is unknown, and a constraint lets the unknown pass.
+                    world_case_kind__isnull=False,
                     world_case_kind__in=[CaseKind.RECORD, CaseKind.VIRTUAL],
                 ),
                 name="language_world_never_on_a_real_patient",

@@ -41,7 +41,8 @@ class WorldDraw(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(case__isnull=True, case_kind__isnull=True)
-                | Q(case__isnull=False, case_kind__in=[CaseKind.RECORD, CaseKind.VIRTUAL]),
+                # NULL in a list is unknown, and a constraint lets the unknown pass.
+                | Q(case__isnull=False, case_kind__isnull=False, case_kind__in=[CaseKind.RECORD, CaseKind.VIRTUAL]),
                 name="draw_never_on_a_real_patient",
             ),
             models.CheckConstraint(condition=Q(accepted=True) | Q(text=""), name="draw_rejected_has_no_text"),
