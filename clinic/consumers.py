@@ -12,7 +12,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import InterfaceError, OperationalError
 
 from clinic.models import Consultation, StaleStatus, User
-from clinic.services import consultations, people
+from clinic.services import consultations, decisions, pauses, people, undo
 from clinic.services.errors import SENTENCES, Refused
 from clinic.streaming import host as hosts
 from clinic.streaming import lookout
@@ -28,6 +28,10 @@ VERBS: dict[str, tuple[Callable[..., Any], frozenset[str]]] = {
     "say": (consultations.say, frozenset({"text"})),
     "stop": (consultations.stop, frozenset()),
     "retry": (consultations.retry, frozenset()),
+    "decline": (decisions.decline, frozenset({"reason_code", "reason"})),
+    "undo": (undo.undo, frozenset()),
+    "pause": (pauses.pause, frozenset({"note"})),
+    "resume": (pauses.resume, frozenset()),
 }
 BAD_REQUEST, TRY_AGAIN = 4400, 1013
 DIRECT_SEND = "rounds.direct_send"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from clinic.models import Case, Consultation, Finding, SimulatedResult, Turn
+from agents.types import Source
+from clinic.models import Case, Consultation, Feedback, Finding, Handover, Outcome, SimulatedResult, Turn
 from clinic.services import audit
 
 FORMAT, FORMAT_VERSION = "rounds.case", 1
@@ -15,20 +16,26 @@ TURN_COLUMNS = ("number", "role", "status", "text", "action", "request", "matche
 
 
 def document(case: Case, *, exported_at: datetime) -> dict[str, Any]:
-    consultations = case.consultations.select_related("clinician", "model_version", "world_version").order_by("created_at")
+    consultations = case.consultations.select_related("clinician", "model_version", "world_version").order_by(
+        "created_at"
+    )
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "exported_at": exported_at.isoformat(),
         "case": _case(case),
         "findings": [_finding(finding) for finding in case.findings.select_related("by")],
-        "simulated": {
-            "note": SIMULATED_NOTE,
-            "results": [_simulated(result) for result in case.simulated_results.all()],
-        },
+        "simulated": _all_simulated(case),
         "consultations": [_consultation(consultation) for consultation in consultations],
         "audit": audit.entries_of("case", case.pk),
     }
+
+
+def _all_simulated(case: Case) -> dict[str, Any] | None:
+    """None for a real patient, whatever rows there are: an export is where a mistake would leave the house."""
+    if case.is_real:
+        return None
+    return {"note": SIMULATED_NOTE, "results": [_simulated(result) for result in case.simulated_results.all()]}
 
 
 def _columns(row: object, names: tuple[str, ...]) -> dict[str, Any]:
@@ -52,10 +59,11 @@ def _case(case: Case) -> dict[str, Any]:
 
 def _finding(finding: Finding) -> dict[str, Any]:
     return {
-        **_columns(finding, ("source", "name", "text", "values")),
+        **_columns(finding, ("source", "name", "code", "state", "text", "values")),
         "consultation": str(finding.consultation_id) if finding.consultation_id else None,
         "by": finding.by.username if finding.by else None,
         "at": finding.at.isoformat(),
+        "undone_at": _iso(finding.retracted_at),
     }
 
 
@@ -65,6 +73,7 @@ def _simulated(result: SimulatedResult) -> dict[str, Any]:
         **_columns(result, ("name", "text", "values", "world", "world_version", "model", "seed")),
         "consultation": str(result.consultation_id),
         "at": result.at.isoformat(),
+        "undone_at": _iso(result.retracted_at),
     }
 
 
@@ -79,7 +88,10 @@ def _consultation(consultation: Consultation) -> dict[str, Any]:
         "closing_note": consultation.closing_note,
         "created_at": consultation.created_at.isoformat(),
         "closed_at": consultation.closed_at.isoformat() if consultation.closed_at else None,
-        "turns": [_turn(turn) for turn in consultation.turns.select_related("by").prefetch_related("outputs")],
+        "turns": [_turn(turn) for turn in _turns(consultation)],
+        "feedback": [_feedback(row) for row in consultation.feedback.select_related("by", "turn", "model_version")],
+        "outcomes": [_outcome(row) for row in consultation.outcomes.select_related("by")],
+        "handovers": [_handover(row) for row in consultation.handovers.select_related("sender", "receiver")],
         "status_history": [
             {"old": change.old, "new": change.new, "reason": change.reason, "at": change.at.isoformat()}
             for change in consultation.history()
@@ -94,11 +106,43 @@ def _world(consultation: Consultation) -> dict[str, Any]:
     return {"backend": consultation.world, "version": version, "seed": consultation.world_seed}
 
 
+def _turns(consultation: Consultation) -> list[Turn]:
+    turns = consultation.turns.select_related("by", "retracted_by").prefetch_related("outputs")
+    return list(turns.exclude(source=Source.SIMULATED) if consultation.case.is_real else turns)
+
+
 def _turn(turn: Turn) -> dict[str, Any]:
     outputs = sorted(turn.outputs.all(), key=lambda output: output.attempt)
     return {
         **_columns(turn, TURN_COLUMNS),
         "by": turn.by.username if turn.by else None,
         "at": turn.started_at.isoformat(),
+        "undone_at": _iso(turn.retracted_at),
+        "undone_by": turn.retracted_by.username if turn.retracted_by else None,
         "model_outputs": [_columns(output, ("attempt", "text", "complete")) for output in outputs],
     }
+
+
+def _feedback(row: Feedback) -> dict[str, Any]:
+    return {
+        "id": str(row.pk),
+        **_columns(row, ("kind", "target", "reason_code", "reason", "data", "consent", "status")),
+        "turn": row.turn.number if row.turn else None,
+        "model_version": row.model_version.version if row.model_version else None,
+        "by": row.by.username,
+        "at": row.at.isoformat(),
+    }
+
+
+def _outcome(row: Outcome) -> dict[str, Any]:
+    kept = _columns(row, ("diagnosis", "condition", "certainty", "harm", "note"))
+    return {**kept, "by": row.by.username, "at": row.at.isoformat()}
+
+
+def _handover(row: Handover) -> dict[str, Any]:
+    people = {"sender": row.sender.username, "receiver": row.receiver.username}
+    return {**people, "note": row.note, "at": row.at.isoformat()}
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
