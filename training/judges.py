@@ -50,10 +50,11 @@ def _configured(name: str, seed: int) -> ConfiguredJudge | None:
         return None
     if not model:
         raise Refused(f"{name}_URL is set without {name}_MODEL: set it to the name under which the judge is served.")
-    waits = {
-        "first_token_seconds": settings.POLICY_FIRST_TOKEN_SECONDS,
-        "idle_seconds": settings.POLICY_IDLE_SECONDS,
-    }
-    return ConfiguredJudge(
-        LanguageJudge(PolicyClient(url, model, api_key=key or None, **waits), model=model, seed=seed)
+    client = PolicyClient(
+        url,
+        model,
+        api_key=key or None,
+        first_token_seconds=settings.POLICY_FIRST_TOKEN_SECONDS,
+        idle_seconds=settings.POLICY_IDLE_SECONDS,
     )
+    return ConfiguredJudge(LanguageJudge(client, model=model, seed=seed))
