@@ -52,8 +52,8 @@ def consultation_new(request: SignedIn) -> HttpResponse:
     case = visible_case(request, request.POST.get("case") or request.GET.get("case", ""))
     if request.method == "POST":
         try:
-            alone = bool(request.POST.get("alone"))
-            return redirect("consultation", consultations.start(case=case, by=request.user, alone=alone).pk)
+            how = {"alone": bool(request.POST.get("alone")), "language": request.POST.get("world") == "language"}
+            return redirect("consultation", consultations.start(case=case, by=request.user, **how).pk)
         except Refused as refusal:
             messages.error(request, str(refusal))
             return redirect("case_detail", case.pk)
