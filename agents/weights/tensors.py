@@ -48,7 +48,7 @@ def bfloat16(values: np.ndarray[Any, Any]) -> Tensor:
 
 def read(path: Path) -> dict[str, Tensor]:
     """All tensors of a file by name, their data mapped rather than copied."""
-    whole = memoryview(np.memmap(path, dtype=np.uint8, mode="r"))
+    whole = np.memmap(path, dtype=np.uint8, mode="r").data
     length = int.from_bytes(whole[:LENGTH_BYTES], "little")
     if length > min(LONGEST_HEADER, len(whole) - LENGTH_BYTES):
         raise ValueError(f"{path} is not a safetensors file")

@@ -105,14 +105,18 @@ def export(run: RunDir, into: Path) -> dict[str, Any]:
     return manifest
 
 
-def losses(lines: list[dict[str, Any]]) -> dict[str, float]:
-    """Nats per kept token: unigram, untrained and trained on validation; the mean of the last 50 steps in training."""
+def losses(lines: list[dict[str, Any]]) -> dict[str, float | int | None]:
+    """Nats per kept token: unigram, untrained and trained on validation; the mean of the last 50 steps in training.
+
+    `validation` was measured at `validation_step`, which may be before the step that is shipped, or never (None).
+    """
     recent = [line["loss"] for line in lines if "loss" in line][-50:]
-    validated = [line["val_loss"] for line in lines if "val_loss" in line]
+    last = next((line for line in reversed(lines[1:]) if "val_loss" in line), None)
     return {
         "unigram_validation": round(lines[0]["unigram_val_loss"], 4),
-        "untrained_validation": round(validated[0], 4),
-        "validation": round(validated[-1], 4),
+        "untrained_validation": round(lines[0]["val_loss"], 4),
+        "validation": round(last["val_loss"], 4) if last else None,
+        "validation_step": last["step"] if last else None,
         "train": round(sum(recent) / len(recent), 4),
     }
 
