@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--max-turns", type=int, default=MAX_TURNS)
     parser.add_argument("--temperature", type=float, default=1.0, help="as in DiagGym's training")
-    parser.add_argument("--concurrency", type=float, default=1.5, help="our episodes at a time per slot of the engine")
+    parser.add_argument("--concurrency", type=float, default=3.0, help="our episodes at a time per slot of the engine")
     parser.add_argument("--world-seconds", type=float, default=0.5, help="mean time of one environment call")
     options = parser.parse_args()
     with contextlib.ExitStack() as cleanup:
