@@ -106,16 +106,16 @@ class LanguageWorld:
 
     async def draw(self, exam: str, *, repeat: int = 0, hear: Hear | None = None) -> Draw:
         """The `repeat`-th draw of an examination of the catalogue, given the results so far; KeyError if unknown."""
-        entry = examinations.find(exam)
-        if entry is None:
-            raise KeyError(exam)
-        seed = draw_seed(self.seed, self.record.id, exam, repeat)
-        digest = self._digest(entry.name, seed)
+        name, seed, digest = self._asked(exam, repeat)
         kept = self._store.get(digest)
         if kept is None:
-            kept = await self._drawn(digest, entry.name, seed, hear)
+            kept = await self._drawn(digest, name, seed, hear)
             self._store.put(kept)
         return kept
+
+    def digest(self, exam: str, *, repeat: int = 0) -> str:
+        """The digest under which that draw is, or would be, kept."""
+        return self._asked(exam, repeat)[2]
 
     async def draw_stream(self, exam: str, *, repeat: int = 0) -> AsyncGenerator[tuple[int, str] | Draw, None]:
         """(number of the try, piece of text) as they arrive, then the Draw; what is refused begins anew."""
@@ -205,17 +205,22 @@ class LanguageWorld:
             sex=self.record.sex,
         )
 
-    def _digest(self, name: str, seed: int) -> str:
-        engine = self.engine
-        return draw_digest(
-            version=engine.version,
+    def _asked(self, exam: str, repeat: int) -> tuple[str, int, str]:
+        """Name, first seed and digest of a draw."""
+        entry = examinations.find(exam)
+        if entry is None:
+            raise KeyError(exam)
+        seed = draw_seed(self.seed, self.record.id, exam, repeat)
+        digest = draw_digest(
+            version=self.engine.version,
             profile=self.profile,
             history=self.history,
-            examination=name,
+            examination=entry.name,
             seed=seed,
-            temperature=engine.temperature,
-            max_tokens=engine.max_tokens,
+            temperature=self.engine.temperature,
+            max_tokens=self.engine.max_tokens,
         )
+        return entry.name, seed, digest
 
     def _observed(self, request: str, seen: Earlier) -> Observation:
         text, values = worded(seen.name, seen.text, age=self.record.age_years, sex=self.record.sex)

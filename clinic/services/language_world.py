@@ -129,6 +129,14 @@ def draw(*, case: Case, examination: str, repeat: int, seed: int = 0, by: User) 
     return WorldDraw.objects.get(digest=drawn.digest)
 
 
+def drawn(*, case: Case, examination: str, count: int, seed: int = 0) -> dict[int, WorldDraw]:
+    """Those of the first `count` draws that are kept already, by their number; the model is not asked."""
+    now = version()
+    world = open_world(case, WorldEngine(CompletionClient("http://localhost", now.version), now.version), seed=seed)
+    digests = {world.digest(examination, repeat=n): n for n in range(count)}
+    return {digests[row.digest]: row for row in WorldDraw.objects.filter(digest__in=digests)}
+
+
 def open_world(
     case: Case, engine: WorldEngine, *, seed: int, earlier: Sequence[Earlier] = (), store: DrawStore | None = None
 ) -> LanguageWorld:
