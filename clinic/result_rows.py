@@ -145,7 +145,8 @@ def _number(text: str, name: str) -> float | None:
 def _unit(typed: str, exam: Examination | None, name: str) -> str:
     """As entered, in the catalogue's spelling where it is one of its units."""
     known = units_of(exam)
-    same = next((unit for unit in known if plain(unit) == plain(typed)), None)
+    said = typed.replace("μ", "µ")
+    same = next((unit for unit in known if plain(unit) == plain(said) or displayed(unit) == said), None)
     if same is None and known and not typed:
         raise Refused(SENTENCES["unit_missing"].format(name=name, units=" or ".join(map(displayed, known))))
     return typed if same is None else same
