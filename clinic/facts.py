@@ -30,6 +30,8 @@ from clinic.models import (
 SIMULATED = "simulated"
 OTHERS = "family"
 """The section of the history that is about other people."""
+ALLERGIES = "allergies"
+"""Its reactions are not what the patient has now."""
 TOLD = {CaseKind.PATIENT: FindingSource.ENTERED, CaseKind.RECORD: FindingSource.RECORDED, CaseKind.VIRTUAL: SIMULATED}
 Row = Finding | SimulatedResult
 
@@ -149,7 +151,8 @@ def facts_of(
     for name, text in _sections(case):
         section = Known(f"case:{name}", text, name.replace("_", " "), text, facts.source, f"case:{name}")
         facts.sections.append(section)
-        _take(facts, read_text(text), section)
+        if name != ALLERGIES:
+            _take(facts, read_text(text), section)
     rows: list[Row] = [row for row in (*findings, *simulated) if row.retracted_at is None]
     said = [turn for turn in _messages(turns) if turn.retracted_at is None]
     for item in sorted([*rows, *said], key=_when):
@@ -188,14 +191,13 @@ def _message(facts: Facts, turn: Turn) -> None:
 
 def _row(facts: Facts, row: Row) -> None:
     """A row's own code first, then its numbers, then its words."""
-    simulated = isinstance(row, SimulatedResult)
     place = Known(
         id="",
         value=None,
         name=row.name,
         quote=row.text or row.name,
         source=SIMULATED if isinstance(row, SimulatedResult) else row.source,
-        row=f"{'s' if simulated else 'f'}{row.pk}",
+        row=place_of(row),
         turn=row.turn.number if row.turn_id and row.turn else None,
         at=row.at,
     )
@@ -244,6 +246,11 @@ def _take(facts: Facts, found: Iterable[Read], place: Known) -> None:
             table[item.id] = known
             if item.kind == "value":
                 facts.series.setdefault(item.id, []).append(known)
+
+
+def place_of(row: Row) -> str:
+    """Where a row is shown, as `Known.row` names it."""
+    return f"{'s' if isinstance(row, SimulatedResult) else 'f'}{row.pk}"
 
 
 def name_of(fact: str) -> str:

@@ -97,10 +97,16 @@ def card_of(asked: str, facts: Facts, turns: Sequence[Turn] = ()) -> Card:
 
 
 def drug_warnings(facts: Facts) -> list[Warned]:
-    """About the drugs this patient takes: allergies, interactions, kidneys, pregnancy."""
-    named = {name for drug in safety().drugs.values() for name in drug.names if _takes(facts, name)}
-    found = [(name, warning) for name in sorted(named) for warning in before_drug(name, facts)]
-    return [_warned(warning, facts, f"{name.capitalize()}: ") for name, warning in found]
+    """About the drugs this patient takes: allergies, interactions (each pair once), kidneys, pregnancy."""
+    taken = sorted({name for drug in safety().drugs.values() for name in drug.names if _takes(facts, name)})
+    found: dict[frozenset[str], Warned] = {}
+    for name in taken:
+        for warning in before_drug(name, facts):
+            together = warning.caution == "interaction"
+            lead = f"{name.capitalize()} with {warning.because}: " if together else f"{name.capitalize()}: "
+            key = frozenset((name, warning.because if together else warning.caution))
+            found.setdefault(key, _warned(warning, facts, lead))
+    return list(found.values())
 
 
 def before_drug(name: str, facts: Facts) -> list[OrderWarning]:

@@ -41,9 +41,22 @@ TABLES: dict[str, tuple[type[Model], Q, tuple[str, ...]]] = {
 PREFIX = "room_"
 
 
+def array_of(model: type[Model], mine: Q, people: Sequence[str] = ()) -> ArraySubquery:
+    """The rows of another table, for an annotation; `instances` makes them rows again."""
+    own = {field.attname: F(field.attname) for field in model._meta.concrete_fields}
+    names = {f"{who}:{part}": F(f"{who}__{part}") for who in people for part in NAMES}
+    rows = model._default_manager.filter(mine).annotate(row_as_json=JSONObject(**own, **names))
+    return ArraySubquery(rows.values("row_as_json"))
+
+
+def instances(model: type[Row], found: Sequence[dict[str, Any]], people: Sequence[str] = ()) -> list[Row]:
+    """Rows from what an `array_of` column holds, in its order, with their people's names."""
+    return [_instance(model, data, people) for data in found]
+
+
 def with_rows(consultations: QuerySet[Consultation]) -> QuerySet[Consultation]:
     """Consultations with all that their room shows but the turns."""
-    arrays = {PREFIX + name: _array(*table) for name, table in TABLES.items()}
+    arrays = {PREFIX + name: array_of(*table) for name, table in TABLES.items()}
     return consultations.select_related("case__patient", "clinician", "model_version", "endpoint", "site").annotate(
         **arrays
     )
@@ -52,14 +65,7 @@ def with_rows(consultations: QuerySet[Consultation]) -> QuerySet[Consultation]:
 def rows_of(consultation: Consultation, name: str) -> list[Any]:
     """The rows of one table of `TABLES`, in its order, as instances with their people's names."""
     model, _, people = TABLES[name]
-    return [_instance(model, data, people) for data in getattr(consultation, PREFIX + name)]
-
-
-def _array(model: type[Model], mine: Q, people: Sequence[str]) -> ArraySubquery:
-    own = {field.attname: F(field.attname) for field in model._meta.concrete_fields}
-    names = {f"{who}:{part}": F(f"{who}__{part}") for who in people for part in NAMES}
-    rows = model._default_manager.filter(mine).annotate(row_as_json=JSONObject(**own, **names))
-    return ArraySubquery(rows.values("row_as_json"))
+    return instances(model, getattr(consultation, PREFIX + name), people)
 
 
 def _instance(model: type[Row], data: dict[str, Any], people: Sequence[str]) -> Row:

@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
-from agents.knowledge.safety import RedFlag, safety
+from agents.knowledge.safety import Fact, RedFlag, safety
 from clinic.facts import Facts, Known
 from clinic.models import Consultation, EventType, RedFlagAlert, StaleStatus, User
 from clinic.services import audit, ledger
 from clinic.services.errors import SENTENCES
 from clinic.services.events import Outbox
 from clinic.services.redraw import redraw
+
+
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """A rule of the knowledge that means something more beside one of these facts."""
+
+    base: str
+    beside: tuple[tuple[str, Fact], ...]
+    flag: RedFlag
+
+
+COMBINED = (
+    Combined(
+        "shock",
+        (("hcg", "positive"), ("pregnant", True)),
+        RedFlag(
+            id="shock_in_pregnancy",
+            groups=(),
+            any=(),
+            all=(),
+            value=None,
+            says="Low pressure in pregnancy: call for help now",
+            consider=("ectopic",),
+        ),
+    ),
+)
+"""The simple rules know findings and values; these also know results, and fire again when the second fact comes."""
 
 
 def raise_flags(consultation: Consultation, facts: Facts, outbox: Outbox | None = None) -> list[RedFlagAlert]:
@@ -48,41 +75,40 @@ def acknowledge(*, alert: RedFlagAlert, by: User) -> None:
 
 
 def broken(facts: Facts) -> list[RedFlag]:
-    """The rules that the facts break, in any complaint that the case came with."""
+    """The rules that the facts break, in any complaint that the case came with; those of several facts first."""
     known = facts.mapping()
     found = [flag for group in (facts.groups or (None,)) for flag in safety().raised(group, known)]
-    return list({flag.id: flag for flag in found}.values())
+    simple = {flag.id: flag for flag in found}
+    together = [rule.flag for rule in COMBINED if rule.base in simple and facts_in(rule, facts)]
+    return [*together, *simple.values()]
+
+
+def facts_in(rule: Combined, facts: Facts) -> list[Known]:
+    """The facts that turn the simple rule into this one."""
+    found = [(facts.find(key), value) for key, value in rule.beside]
+    return [fact for fact, value in found if fact and fact.value == value]
 
 
 def because(flag: RedFlag, facts: Facts) -> list[Known]:
     """The facts of this case that broke the rule."""
+    rule = next((rule for rule in COMBINED if rule.flag is flag), None)
+    if rule is not None:
+        base = next(simple for simple in safety().red_flags if simple.id == rule.base)
+        return [*because(base, facts), *facts_in(rule, facts)]
     ids = [flag.value.exam] if flag.value else [*flag.all, *flag.any]
     found = (facts.find(key) for key in ids)
     return [fact for fact in found if fact and fact.value not in (None, False)]
 
 
 def _alert(consultation: Consultation, flag: RedFlag, facts: Facts) -> RedFlagAlert:
-    shown = [*because(flag, facts), *_pregnancy(flag, facts)]
+    shown = because(flag, facts)
     return RedFlagAlert(
         consultation=consultation,
         flag=flag.id,
         says=flag.says[:300],
         because=[fact.as_evidence() for fact in shown],
-        consider=_first_things_first(flag, shown),
+        consider=list(flag.consider),
     )
-
-
-def _pregnancy(flag: RedFlag, facts: Facts) -> Iterator[Known]:
-    """A positive test beside a flag under which an ectopic pregnancy is to be considered."""
-    for key, value in (("hcg", "positive"), ("pregnant", True)):
-        fact = facts.find(key)
-        if "ectopic" in flag.consider and fact and fact.value == value:
-            yield fact
-
-
-def _first_things_first(flag: RedFlag, shown: list[Known]) -> list[str]:
-    pregnant = any(fact.id in ("hcg", "pregnant") for fact in shown)
-    return sorted(flag.consider, key=lambda key: pregnant and key != "ectopic")
 
 
 def _audit(consultation: Consultation, by: User | None, what: str, flags: list[str]) -> None:

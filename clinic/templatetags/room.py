@@ -10,8 +10,9 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from agents.knowledge.conditions import knowledge
-from clinic.facts import Facts, Known
+from clinic.facts import Facts, Known, place_of
 from clinic.measures import exam_of
+from clinic.models import Finding, SimulatedResult
 
 register = template.Library()
 
@@ -32,11 +33,11 @@ def rank_spark(ranks: Sequence[int | None]) -> SafeString | str:
 
 
 @register.simple_tag
-def trend(facts: Facts, value: dict[str, Any], row: str = "") -> SafeString | str:
-    """The values of this examination over the consultation, oldest first; nothing while there is only one."""
-    exam = exam_of(value, row)
-    series = [known for known in facts.series.get(exam.id, ()) if isinstance(known.value, (int, float))] if exam else []
-    if len(series) < 2:
+def trend(facts: Facts, value: dict[str, Any], row: Finding | SimulatedResult) -> SafeString | str:
+    """The values of this examination over the consultation, beside the newest; nothing while there is only one."""
+    exam = exam_of(value, row.name)
+    series = facts.series.get(exam.id, []) if exam else []
+    if len(series) < 2 or series[-1].row != place_of(row):
         return ""
     numbers = [float(known.value) for known in series if isinstance(known.value, (int, float))]
     low, high = min(numbers), max(numbers)

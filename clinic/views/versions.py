@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from django.db.models import Count
+from django.db.models import CharField, Count, OuterRef, Q
+from django.db.models.functions import Cast
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 
-from clinic.models import Consultation, ModelVersion, StatusChange
+from clinic.models import Consultation, Endpoint, ModelVersion, StatusChange
+from clinic.room_rows import array_of, instances
 from clinic.views.access import SignedIn
 from clinic.views.paging import page_of
 
@@ -16,14 +18,22 @@ def version_list(request: SignedIn) -> HttpResponse:
 
 
 def version_detail(request: SignedIn, version: str) -> HttpResponse:
-    found = ModelVersion.objects.filter(version=version).first()
+    moves = Q(noun="modelversion", target=Cast(OuterRef("pk"), CharField()))
+    found = (
+        ModelVersion.objects.filter(version=version)
+        .annotate(
+            endpoint_rows=array_of(Endpoint, Q(model_version=OuterRef("pk"))),
+            changes=array_of(StatusChange, moves, ("by",)),
+        )
+        .first()
+    )
     if found is None:
         raise Http404("No version has this name.")
     mine = Consultation.objects.visible_to(request.user).filter(model_version=found)
     context = {
         "version": found,
-        "endpoints": found.endpoints.all(),
-        "history": StatusChange.objects.filter(noun="modelversion", target=str(found.pk)).select_related("by"),
+        "endpoints": instances(Endpoint, found.endpoint_rows),
+        "history": instances(StatusChange, found.changes, ("by",)),
         "use": mine.values("status").annotate(n=Count("pk")).order_by("status"),
     }
     return render(request, "clinic/version_detail.html", context)

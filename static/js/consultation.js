@@ -165,6 +165,7 @@ document.body.addEventListener("htmx:oobBeforeSwap", (event) => {
   for (const folded of target.querySelectorAll("details[id]")) {
     const twin = fragment?.querySelector?.(`#${CSS.escape(folded.id)}`);
     if (twin && target.id !== "next" && (folded.open || target.id !== "red_flags")) twin.open = folded.open;
+    if (twin && target.id === "red_flags" && matchMedia("(max-width: 760px)").matches) twin.open = folded.open;
   }
   if (!target.dataset.key || fresh?.dataset?.key !== target.dataset.key) return;
   const typed = [...target.querySelectorAll("input:not([type=hidden]), textarea")].some((field) => field.value !== field.defaultValue);
@@ -274,17 +275,25 @@ function choose(tab) {
   }
 }
 
+function visit(tab) {
+  choose(tab);
+  if (tab.id === "tab-talk") return toEnd();
+  const head = document.querySelector(".room-head");
+  scrollTo({ top: Math.max(0, room.getBoundingClientRect().top + scrollY - head.offsetHeight) });
+}
+
 for (const tab of tabs) {
-  tab.addEventListener("click", () => choose(tab));
+  tab.addEventListener("click", () => visit(tab));
   tab.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!step) return;
     const next = tabs[(tabs.indexOf(tab) + step + tabs.length) % tabs.length];
-    choose(next);
-    next.focus();
+    visit(next);
+    next.focus({ preventScroll: true });
   });
 }
 choose(byId("tab-talk"));
+if (matchMedia("(max-width: 760px)").matches) byId("flags-list")?.removeAttribute("open"); // its summary names them all
 toEnd();
 
 // --- keys --------------------------------------------------------------------------------------------------------

@@ -66,12 +66,19 @@ def test_low_pressure_and_a_positive_hcg_fire_before_the_model_is_called(
         consultations.enter_result(
             consultation=room, by=room.clinician, examination="Blood pressure", text="82/50", values=[pressure]
         )
-    shock = room.red_flags.get(flag="shock")
-    assert shock.consider[0] == "ectopic"
+    shock = room.red_flags.get(flag="shock_in_pregnancy")
+    assert shock.consider == ["ectopic"]
     assert {"systolic_bp", "hcg"} <= {fact["finding"] for fact in shock.because}
     assert produced[-1] >= 1  # the alert stood before anybody could ask the model
     assert model.touched == []
     assert room.ledger.get(key="ectopic").status == "open"
+
+
+def test_the_second_fact_fires_whichever_it_is(room) -> None:
+    make_finding(room.case, name="Blood pressure", text="BP 82/50", values=[])
+    assert [alert.flag for alert in red_flags.raise_flags(room, read_facts(room))] == ["shock"]
+    make_finding(room.case, name="Urine hCG", text="positive", values=[])
+    assert [alert.flag for alert in red_flags.raise_flags(room, read_facts(room))] == ["shock_in_pregnancy"]
 
 
 def test_a_flag_in_the_history_fires_at_the_start(model, produced, django_capture_on_commit_callbacks) -> None:
