@@ -59,7 +59,9 @@ class IntakeForm(forms.Form):
     social = _text("Social history")
     review = _text("Review of systems")
     temperature = _number("Temperature")
-    temperature_unit = forms.ChoiceField(label="Unit", choices=[("Cel", "°C"), ("F", "°F")], initial="Cel", required=False)
+    temperature_unit = forms.ChoiceField(
+        label="Unit", choices=[("Cel", "°C"), ("F", "°F")], initial="Cel", required=False
+    )
     heart_rate = _number("Pulse, /min")
     systolic_bp = _number("Systolic, mmHg")
     diastolic_bp = _number("Diastolic, mmHg")

@@ -10,6 +10,8 @@ from typing import Any
 from django.utils.safestring import SafeString
 
 from agents.knowledge.catalogue import catalogue
+from agents.knowledge.conditions import knowledge
+from clinic.confidence import Confidence, confidence_of, leader
 from clinic.differential import Differential, differential_of
 from clinic.facts import Facts, Known, facts_of
 from clinic.ledger_view import Entry, entries_of
@@ -35,6 +37,8 @@ from clinic.models import (
 from clinic.next_step import Card, Warned, card_of, drug_warnings
 from clinic.rendering import turn_html
 from clinic.room_rows import rows_of, with_rows
+from clinic.second_opinion import SecondOpinion, second_opinion
+from clinic.services.independent import Compared, compare
 
 NOTHING = "clinic/room/nothing.html"
 PARTS = {
@@ -170,10 +174,53 @@ class Room:
     def unseen_alerts(self) -> list[RedFlagAlert]:
         return [alert for alert in self.alerts if alert.acknowledged_at is None]
 
+    @cached_property
+    def answer(self) -> dict[str, Any]:
+        """The agent's newest complete answer that names a diagnosis; empty while there is none, or it is hidden."""
+        if self.hidden:
+            return {}
+        told = [turn.action for turn in self.live if turn.role == TurnRole.AGENT and leader(turn.action or {})]
+        return dict(told[-1] or {}) if told else {}
+
+    @cached_property
+    def opinion(self) -> SecondOpinion:
+        stated = {str(e["diagnosis"]): e.get("probability") for e in self.answer.get("differential") or []}
+        return second_opinion(self.facts, stated)
+
+    @cached_property
+    def confidence(self) -> Confidence | None:
+        spoken = [turn for turn in self.live if turn.role == TurnRole.AGENT and turn.status == TurnStatus.COMPLETE]
+        return confidence_of(self.facts, self.answer, self.drafts.get(spoken[-1].pk) if spoken else None)
+
+    @cached_property
+    def compared(self) -> list[Compared]:
+        """The clinician's committed differential against the agent's first one."""
+        told = [
+            turn.action for turn in self.live if turn.role == TurnRole.AGENT and (turn.action or {}).get("differential")
+        ]
+        return compare(self.commitment, told[0] or {}) if self.commitment and told else []
+
+    @property
+    def agent_turns(self) -> int:
+        return sum(turn.role == TurnRole.AGENT for turn in self.live)
+
+    @property
+    def commit_rows(self) -> range:
+        return range(1, 4)
+
+    @property
+    def condition_names(self) -> list[str]:
+        return condition_names()
+
     @property
     def inside(self) -> bool:
         """Whether the knowledge has this complaint; outside of it the ledger is incomplete, and says so."""
         return self.facts.group is not None
+
+
+@cache
+def condition_names() -> list[str]:
+    return sorted(condition.name for condition in knowledge().conditions.values())
 
 
 @cache

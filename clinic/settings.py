@@ -53,6 +53,16 @@ WORLD_STOPS = [stop for stop in env.text("WORLD_STOPS", "").split(",") if stop]
 INTERNAL_HOSTS = [host for host in env.text("INTERNAL_HOSTS", "").split(",") if host]
 EMBEDDED_WORLD = env.text("ROUNDS_WORLD", "")
 
+# What must hold across processes for a while: tokens seen, draws of a look-ahead. Never the only copy of anything.
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    "shared": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": VALKEY_URL,
+        "KEY_PREFIX": "rounds",
+    },
+}
+
 # --- application --------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "clinic",

@@ -7,7 +7,7 @@ import asyncio
 from celery import shared_task
 
 from clinic.models import Site
-from clinic.services import endpoints, virtual_clinic
+from clinic.services import confidence, endpoints, virtual_clinic
 from clinic.streaming import recovery
 
 
@@ -33,3 +33,9 @@ def open_case_banks() -> int:
 def check_knowledge() -> bool:
     """Every gate of the present knowledge, unless its values are kept already; whether all hold."""
     return virtual_clinic.check_knowledge().holds
+
+
+@shared_task
+def draft_turn(turn_id: int) -> int:
+    """Further answers to one turn's question, behind everybody who waits; how many could be read."""
+    return confidence.draw(turn_id)

@@ -28,7 +28,7 @@ from clinic.models import (
     User,
     WorldBackend,
 )
-from clinic.services import agent_turns, dispatch, feedback, language_world, ledger, red_flags, versions
+from clinic.services import agent_turns, dispatch, feedback, independent, language_world, ledger, red_flags, versions
 from clinic.services.errors import SENTENCES, Refused
 from clinic.services.steering import (
     Recommendation,
@@ -67,12 +67,15 @@ def start(*, case: Case, by: User, alone: bool = False, language: bool = False) 
             model_version=version,
             endpoint=endpoint,
             agent_called=not alone,
+            independent_first=independent.wanted(by) and not alone,
             **world,
         )
+        if by.seen_version_id is None:
+            User.objects.filter(pk=by.pk).update(seen_version=version)
         facts = read_facts(consultation)
         ledger.open_ledger(consultation, facts)
         step = Step(consultation, by)
-        if alone:
+        if alone or consultation.independent_first:
             red_flags.raise_flags(consultation, facts)
         else:
             step.agent_next()

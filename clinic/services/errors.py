@@ -71,11 +71,17 @@ SENTENCES = {
     ),
     "no_world": "No language world model is set up here. Let the case answer by itself, or ask your administrator.",
     "world_patient": "A real patient's case is never answered by a world model. Order the examination on the ward.",
-    "world_needs_answer": "This record names no diagnosis, and a world model writes results of one. Let it be replayed.",
+    "world_needs_answer": "This record names no diagnosis, and a world model writes results of one. Replay it instead.",
     "world_credentialed": (
         "This record is under a data use agreement, and the world model runs elsewhere. Nothing was sent; "
         "the attempt is in the audit log."
     ),
+    "no_answer_yet": "The agent has not answered yet, so there is nothing to compare further answers with.",
+    "commit_needs_one": "Name at least one diagnosis. Nothing was committed, and the agent was not asked.",
+    "commit_not_asked": "This consultation does not ask for your differential first.",
+    "commit_once": "Your differential is committed already, and stays as it is.",
+    "commit_percent": "“{typed}” is no percentage from 0 to 100. Nothing was committed; correct it or leave it empty.",
+    "commit_first": "Commit your own differential first; the agent is asked after that.",
     "internal": "Something failed on our side. Everything entered is saved; try again, and report it if it stays.",
 }
 

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
-from clinic.models import Role, Site, User
+from clinic.models import ModelRole, ModelVersion, Role, Site, User, VersionStatus
 from clinic.services import audit
 from clinic.services.errors import Refused
 from clinic.services.invitations import accept as accept
@@ -131,3 +131,25 @@ def _check_not_last_admin(person: User) -> None:
 
 def _audit(action: str, person: User, *, by: User | None, **data: object) -> None:
     audit.record(by=by, action=action, noun="user", target=person.pk, site=person.site, data=data)
+
+
+def choose_independent(*, by: User, own: bool | None) -> None:
+    """Commit one's own differential first: on, off, or as the site has it."""
+    User.objects.filter(pk=by.pk).update(independent_first=own)
+    audit.record(by=by, action="person.independent_first", noun="user", target=str(by.pk), data={"own": own})
+
+
+def choose_independent_for_site(*, by: User, on: bool) -> None:
+    """The site's default, which every person may overrule for themselves."""
+    if not by.is_site_admin or by.site is None:
+        raise Refused("Only an administrator changes a setting of the site.")
+    Site.objects.filter(pk=by.site_id).update(independent_first=on)
+    audit.record(
+        by=by, action="site.independent_first", noun="site", target=by.site.slug, site=by.site, data={"on": on}
+    )
+
+
+def saw_version(*, by: User) -> None:
+    """The note about the version that serves now was read; it comes again with the next one."""
+    serving = ModelVersion.objects.filter(role=ModelRole.AGENT, status=VersionStatus.SERVING).first()
+    User.objects.filter(pk=by.pk).update(seen_version=serving)

@@ -15,6 +15,7 @@ from agents.types import ActionKind, Observation, Source
 from clinic.facts import read_facts
 from clinic.models import (
     CaseKind,
+    Commitment,
     Consultation,
     ConsultationStatus,
     EventType,
@@ -89,8 +90,8 @@ class Step:
         self.publish()
 
     def go_on(self) -> None:
-        """Red flags first; then the agent speaks, unless the clinician plays alone."""
-        if self.consultation.agent_called:
+        """Red flags first; then the agent speaks, unless the clinician plays alone or has yet to commit."""
+        if self.consultation.agent_called and not self.waits_for_commitment:
             self.agent_next()
             return
         red_flags.raise_flags(self.consultation, read_facts(self.consultation), self.outbox)
@@ -98,7 +99,15 @@ class Step:
         self.outbox.add(EventType.DONE, {"status": self.consultation.status}, turn=newest)
         self.publish()
 
+    @property
+    def waits_for_commitment(self) -> bool:
+        """The agent is not even asked before the clinician's own differential stands."""
+        current = self.consultation
+        return current.independent_first and not Commitment.objects.filter(consultation=current).exists()
+
     def agent_next(self) -> Turn:
+        if self.waits_for_commitment:
+            raise Refused(SENTENCES["commit_first"])
         # The rules come before the model is asked, so that nothing it says, or its silence, holds them up.
         red_flags.raise_flags(self.consultation, read_facts(self.consultation), self.outbox)
         turn = agent_turns.open_turn(consultation=self.consultation, by=self.by, outbox=self.outbox)
