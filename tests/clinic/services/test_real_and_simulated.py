@@ -120,11 +120,11 @@ def test_the_database_refuses_it_too() -> None:
 @pytest.mark.django_db
 def test_an_export_leaves_it_out_even_if_the_database_had_it() -> None:
     """The constraints are taken away for the length of this test's transaction."""
-    consultation = make_consultation(case=make_case("patient"))
-    turn = make_turn(consultation, "environment", source="simulated", text="Troponin I 4 ng/L")
     with connection.cursor() as cursor:
         for name in ("simulated_never_on_a_real_patient", "simulated_result_case_and_kind"):
             cursor.execute(f"ALTER TABLE clinic_simulatedresult DROP CONSTRAINT {name}")
+    consultation = make_consultation(case=make_case("patient"))
+    turn = make_turn(consultation, "environment", source="simulated", text="Troponin I 4 ng/L")
     make_simulated_result(turn, case_kind="patient")
     exported = document(consultation.case, exported_at=timezone.now())
     assert exported["simulated"] is None
