@@ -13,6 +13,8 @@ from clinic.models import WorldDraw
 from clinic.world_truth import ChoiceTruth, NumberTruth, Truth
 
 WIDTH, MARGIN = 300.0, 10.0
+RARE = 0.05
+"""Probability below which a report that nobody drew is not shown."""
 JITTER = (0.0, -4.0, 4.0, -2.0, 2.0)
 """Dots of like values are set apart, always in the same way."""
 
@@ -59,6 +61,11 @@ class ChoiceRow:
         return False
 
     @property
+    def worth_showing(self) -> bool:
+        """Rare ways to read are left out, unless they were drawn or are this patient's own."""
+        return self.truth.probability >= RARE or self.count > 0 or self.truth.own
+
+    @property
     def expected(self) -> float:
         return self.truth.probability * WIDTH
 
@@ -78,10 +85,11 @@ class Seen:
 def rows(truths: Sequence[Truth], draws: dict[int, WorldDraw]) -> list[NumberRow | ChoiceRow]:
     """A row per value or report; draws that the monitor refused have no place in it."""
     seen = _seen(draws)
-    return [
+    found = [
         _number(truth, seen) if isinstance(truth, NumberTruth) else ChoiceRow(truth, *_count(truth, seen))
         for truth in truths
     ]
+    return [row for row in found if isinstance(row, NumberRow) or row.worth_showing]
 
 
 def _seen(draws: dict[int, WorldDraw]) -> Seen:

@@ -29,6 +29,7 @@ from clinic.models import (
     ModelRole,
     ModelVersion,
     SimulatedResult,
+    StaleStatus,
     Training,
     TurnRole,
     User,
@@ -196,8 +197,15 @@ def serving(version: ModelVersion) -> Endpoint:
         api_key_variable="WORLD_API_KEY" if settings.WORLD_URL and settings.WORLD_API_KEY else "",
     )
     if version.status != VersionStatus.SERVING:
-        versions.promote(version=version, by=None, reason="it is the world model that runs")
+        _promote(version)
     return endpoint
+
+
+def _promote(version: ModelVersion) -> None:
+    try:
+        versions.promote(version=version, by=None, reason="it is the world model that runs")
+    except StaleStatus:
+        version.refresh_from_db()  # another request, with the same first draw, was quicker
 
 
 async def _each(world: LanguageWorld, requests: Sequence[str]) -> list[tuple[str, Observation]]:
