@@ -76,11 +76,19 @@ class Predictive:
             u = uniforms(seed, f"twin:{name}")[0]
             levels[name] = divmod(pick(self._levels(k)[s].ravel(), u), LEVELS)
         truth = self.case.patient
-        hidden = {"severity": s % GRADES, "atypical": s >= GRADES, "levels": levels, "known": self.known}
-        return VirtualCase(
-            self.case.id,
-            Twin(truth.model, seed, truth.group, truth.condition, truth.age, truth.sex, **hidden),
+        drawn = Twin(
+            truth.model,
+            seed,
+            truth.group,
+            truth.condition,
+            truth.age,
+            truth.sex,
+            s % GRADES,
+            s >= GRADES,
+            levels,
+            self.known,
         )
+        return VirtualCase(self.case.id, drawn)
 
     def outcomes(self, leaf: str) -> dict[str, dict[str, float]]:
         """Per item of one examination (itself, or each of its signs): outcome to probability.
