@@ -42,7 +42,8 @@ def last_step(turns: Sequence[Turn]) -> Undoable | None:
     mine = [turn for turn in standing if turn.role != TurnRole.AGENT]
     if not mine:
         return None
-    step = [turn for turn in mine if turn.finished_at == mine[-1].finished_at]
+    last = mine[-1]
+    step = [turn for turn in mine if turn is last or (turn.finished_at and turn.finished_at == last.finished_at)]
     since = [turn for turn in standing if turn.role == TurnRole.AGENT and turn.number > step[0].number]
     return Undoable(step, since)
 
