@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from agents.knowledge.conditions import check_references, condition, vocabulary
-from agents.knowledge.files import KnowledgeError
+from agents.knowledge.files import KnowledgeError, parsed
 
 
 def main(paths: list[Path]) -> int:
@@ -15,6 +15,7 @@ def main(paths: list[Path]) -> int:
     known = vocabulary()
     for path in paths:
         try:
+            parsed(path, schema="condition")
             check_references(condition(path), known, path)
             print(f"{path.name}: ok")  # noqa: T201
         except KnowledgeError as error:

@@ -128,7 +128,16 @@ def load(root: Path = ROOT) -> Knowledge:
 
 def vocabulary(root: Path = ROOT) -> Knowledge:
     """Findings, groups, examinations and sources, without any condition."""
-    catalogue = exams.load(root)
+    return _shipped_words() if root == ROOT else _words_of(root)
+
+
+@cache
+def _shipped_words() -> Knowledge:
+    return _words_of(ROOT)
+
+
+def _words_of(root: Path) -> Knowledge:
+    catalogue = exams.catalogue() if root == ROOT else exams.load(root)
     findings = {k: _finding(k, row) for k, row in read(root / "findings.yaml", schema="findings")["findings"].items()}
     groups = {k: _group(k, row) for k, row in read(root / "groups.yaml", schema="groups")["groups"].items()}
     sources = read(root / "sources.yaml", schema="sources")

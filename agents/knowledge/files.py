@@ -23,7 +23,16 @@ class KnowledgeError(ValueError):
 
 
 def read(path: Path, *, schema: str | None = None) -> Any:
-    """The parsed YAML of `path`, checked against `schema/NAME.json`; raises KnowledgeError."""
+    """The parsed YAML of `path`, checked against `schema/NAME.json`; raises KnowledgeError.
+
+    Shipped files are not checked each time a process starts: the tests and `python -m agents.knowledge` do that, and
+    it would be three quarters of the time.
+    """
+    return parsed(path, schema=None if path.is_relative_to(ROOT) else schema)
+
+
+def parsed(path: Path, *, schema: str | None = None) -> Any:
+    """As `read`, always checked."""
     text = path.read_text(encoding="utf-8")
     try:
         # Both loaders build plain data only; the C one is ten times faster.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agents.knowledge.conditions import load
-from agents.knowledge.files import ROOT, KnowledgeError, digest, line_of
+from agents.knowledge.files import ROOT, KnowledgeError, digest, line_of, parsed
 
 
 @pytest.fixture
@@ -75,3 +75,9 @@ def test_the_version_changes_with_any_number(copy: Path) -> None:
 def test_line_of_falls_back_to_the_parent() -> None:
     assert line_of("a:\n  b: 1\n", ["a", "b"]) == 2
     assert line_of("a:\n  b: 1\n", ["a", "zzz"]) == 1
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_file_fits_its_schema(path: Path) -> None:
+    """At run time they are read without this check."""
+    parsed(path, schema="condition" if path.parent.name == "conditions" else path.stem)
