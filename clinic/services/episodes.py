@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -14,10 +15,11 @@ from agents.environment import ConsultationEnv, World
 from agents.policy import Policy
 from agents.rollout import Limits, run_episode
 from agents.types import CaseRecord, End, Episode, EpisodeTurn, PolicyIdentity, Sampling
+from agents.world.language import LanguageWorld
 from agents.world.virtual import UnknownCase
 from agents.world.virtual_world import VirtualWorld
 from clinic.models import Case, CaseKind, Endpoint, ModelRole, ModelVersion, Site
-from clinic.services import cases, versions
+from clinic.services import cases, language_world, versions
 from clinic.services.errors import SENTENCES, Refused
 from clinic.services.prompts import api_key
 from clinic.services.records import case_record
@@ -43,13 +45,17 @@ def consult(
     seed: int | None = None,
     temperature: float = 0.0,
     tokens: bool = False,
+    language: bool = False,
     on_turn: OnTurn | None = None,
 ) -> Episode:
     """The consultation of `case` (a key, an id, or virtual:SPLIT:NUMBER) with the serving agent or `policy`.
 
     `policy` is a registered version's name, or URL#MODEL of a server. At the cap one final action is asked for.
+    With `language` the world model writes the results of examinations.
     """
     record, world = _case(case, site)
+    if language:
+        world = _language_world(case, site, record, world, seed or 0)
     speaker = _speaker(policy, Sampling(temperature=temperature, max_tokens=settings.POLICY_MAX_TOKENS, seed=seed))
     episode = asyncio.run(_play(record, world, speaker, tokens, on_turn))
     if episode.end is End.ENV_ERROR and not episode.turns:
@@ -67,10 +73,27 @@ async def _play(record: CaseRecord, world: World, speaker: Speaker, tokens: bool
         first_token_seconds=settings.POLICY_FIRST_TOKEN_SECONDS,
         idle_seconds=settings.POLICY_IDLE_SECONDS,
     )
-    async with client:
+    async with client, _connections(world):
         agent = Policy(client, codec, speaker.sampling, _identity(speaker, codec.digest))
         env = ConsultationEnv(world, record)
         return await run_episode(agent, env, limits=Limits(force_final=True), tokens=tokens, on_turn=on_turn)
+
+
+def _language_world(name: str, site: Site | None, record: CaseRecord, own: World, seed: int) -> LanguageWorld:
+    rows = Case.objects.filter(key=record.id, **({"site": site} if site else {}))
+    credentialed = rows.filter(credentialed=True).exists()
+    engine = language_world.rollout_engine(cases=name, site=site, credentialed=credentialed, priority=0)
+    return language_world.language_world(record, engine, own, seed=seed)
+
+
+@asynccontextmanager
+async def _connections(world: World) -> AsyncIterator[None]:
+    """Those a language world opens are closed with the consultation."""
+    try:
+        yield
+    finally:
+        if isinstance(world, LanguageWorld):
+            await world.engine.client.close()
 
 
 def _identity(speaker: Speaker, prompt: str) -> PolicyIdentity:

@@ -14,7 +14,7 @@ from django.conf import settings
 from agents.completions import CompletionClient
 from agents.errors import WorldError, WorldUnavailable
 from agents.types import CaseRecord, Observation, Source
-from agents.world.access import PUBLIC, CredentialedText
+from agents.world.access import PUBLIC, CredentialedText, may_send
 from agents.world.grammar import STOPS
 from agents.world.language import Earlier, LanguageWorld, Questions
 from agents.world.language_draws import Draw, DrawStore
@@ -29,6 +29,7 @@ from clinic.models import (
     ModelRole,
     ModelVersion,
     SimulatedResult,
+    Site,
     StaleStatus,
     Training,
     TurnRole,
@@ -153,8 +154,31 @@ def language_world(record: CaseRecord, engine: WorldEngine, questions: Questions
 
 
 @contextmanager
-def engine(version: ModelVersion, *, case: Case | None, by: User | None, priority: int = 0) -> Iterator[WorldEngine]:
-    """The engine of a version; whatever it raises inside becomes a sentence, and what may not leave is audited."""
+def engine(version: ModelVersion, *, case: Case, by: User | None) -> Iterator[WorldEngine]:
+    """The engine of a version for a person who waits; whatever it raises inside becomes a sentence."""
+    try:
+        yield _engine(version, credentialed=case.credentialed)
+    except CredentialedText as error:
+        _audit_refusal(error, version, by=by, noun="case", target=str(case.pk), site=case.site)
+        raise Refused(SENTENCES["world_credentialed"]) from error
+    except WorldUnavailable as error:
+        raise Refused(SENTENCES["world_unavailable"]) from error
+    except WorldError as error:
+        raise Refused(SENTENCES["world_error"]) from error
+
+
+def rollout_engine(*, cases: str, site: Site | None, credentialed: bool, priority: int) -> WorldEngine:
+    """The engine for episodes, whose failures are data; whether these cases may be sent is settled here, before."""
+    found = _engine(version(), credentialed=credentialed, priority=priority)
+    try:
+        may_send(found.access, found.client.url, internal=found.internal)
+    except CredentialedText as error:
+        _audit_refusal(error, version(), by=None, noun="case_set", target=cases, site=site)
+        raise Refused(SENTENCES["world_credentialed"]) from error
+    return found
+
+
+def _engine(version: ModelVersion, *, credentialed: bool, priority: int = 0) -> WorldEngine:
     endpoint = serving(version)
     client = CompletionClient(
         endpoint.url,
@@ -163,20 +187,21 @@ def engine(version: ModelVersion, *, case: Case | None, by: User | None, priorit
         first_token_seconds=settings.POLICY_FIRST_TOKEN_SECONDS,
         idle_seconds=settings.POLICY_IDLE_SECONDS,
     )
-    access = "credentialed" if case is not None and case.credentialed else PUBLIC
-    internal = tuple(settings.INTERNAL_HOSTS)
-    stops = tuple(settings.WORLD_STOPS) or STOPS
-    try:
-        yield WorldEngine(client, version.version, stops=stops, priority=priority, access=access, internal=internal)
-    except CredentialedText as error:
-        assert case is not None
-        facts = {"host": error.host, "version": version.version}
-        audit.record(by=by, action="credentialed.refused", noun="case", target=case.pk, site=case.site, data=facts)
-        raise Refused(SENTENCES["world_credentialed"]) from error
-    except WorldUnavailable as error:
-        raise Refused(SENTENCES["world_unavailable"]) from error
-    except WorldError as error:
-        raise Refused(SENTENCES["world_error"]) from error
+    return WorldEngine(
+        client,
+        version.version,
+        stops=tuple(settings.WORLD_STOPS) or STOPS,
+        priority=priority,
+        access="credentialed" if credentialed else PUBLIC,
+        internal=tuple(settings.INTERNAL_HOSTS),
+    )
+
+
+def _audit_refusal(
+    error: CredentialedText, version: ModelVersion, *, by: User | None, noun: str, target: str, site: Site | None
+) -> None:
+    facts = {"host": error.host, "version": version.version}
+    audit.record(by=by, action="credentialed.refused", noun=noun, target=target, site=site, data=facts)
 
 
 def serving(version: ModelVersion) -> Endpoint:

@@ -33,11 +33,17 @@ class Command(base.Command):
         parser.add_argument("--policy", metavar="P", help="a registered version, or a server as URL#MODEL")
         parser.add_argument("--seed", type=int, help="of the sampling")
         parser.add_argument("--temperature", type=float, default=0.0)
+        parser.add_argument(
+            "--world",
+            choices=("own", "language"),
+            default="own",
+            help="what answers: the case itself, or a world model",
+        )
         parser.add_argument("--tokens", action="store_true", help="keep sampled token ids and log-probabilities")
 
-    def run(self, *, site: str | None, json: bool, **options: Any) -> dict[str, Any]:
+    def run(self, *, site: str | None, json: bool, world: str, **options: Any) -> dict[str, Any]:
         names = ("case", "policy", "seed", "temperature", "tokens")
-        chosen = {name: options[name] for name in names}
+        chosen = {name: options[name] for name in names} | {"language": world == "language"}
         at = sites.find(slug=site) if site else None
         return episodes.consult(site=at, on_turn=None if json else self._tell_turn, **chosen).as_dict()
 
@@ -51,6 +57,9 @@ class Command(base.Command):
         self.stdout.write(f"\n{ENDS[End(result['end'])]}{forced}  {result['diagnosis'] or ''}")
         cost, policy = result["cost"], result["policy"]["version"]
         self.stdout.write(f"{cost['examinations']} examinations, {result['seconds']} s, by {policy}.")
+        if result["world"]["backend"] == "language":
+            world = result["world"]
+            self.stdout.write(f"Results are simulated: {world['model']}, {world['version']}, seed {world['seed']}.")
 
     async def _tell_turn(self, turn: EpisodeTurn) -> None:
         if turn.role == "agent":
