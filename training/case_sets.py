@@ -6,15 +6,19 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from agents.rollout import ROLLOUT_PRIORITY
 from agents.types import CaseRecord
 from agents.world.model import model
 from agents.world.virtual import UnknownCase
 from clinic.models import Case, CaseKind, Site
 from clinic.models.case import CaseQuerySet
+from clinic.services import language_world
 from clinic.services.errors import Refused
 from clinic.services.records import case_record
-from training.evaluation.cases import VIRTUAL, EvaluationCase, UnknownCaseSet, case_set
+from training.evaluation.cases import VIRTUAL, EvaluationCase, UnknownCaseSet, case_set, on_language_world
 
+ON, LANGUAGE = " on ", "language"
+"""`virtual:test on language`: the same cases, their examinations answered by the world model."""
 MAY_BE_READ = (CaseKind.RECORD, CaseKind.VIRTUAL)
 
 
@@ -28,6 +32,7 @@ class CaseSet:
 
 def open_cases(*, name: str, site: Site, limit: int | None = None, case_seed: int = 0) -> CaseSet:
     """`virtual:test`, `virtual:validation`, one virtual case, or an origin of this site's cases; raises Refused."""
+    name, _, world = name.partition(ON)
     origins = _readable(site).exclude(origin=VIRTUAL).values_list("origin", flat=True).order_by("origin").distinct()
     loaders = {origin: lambda origin=origin: _records(site, origin) for origin in origins}
     try:
@@ -36,7 +41,16 @@ def open_cases(*, name: str, site: Site, limit: int | None = None, case_seed: in
         raise Refused(f"These cases cannot be evaluated on: {' '.join(str(error).split())}.") from error
     if not cases:
         raise Refused(f"No case of {name} has a recorded diagnosis to compare with.")
-    return CaseSet(cases, model().known.version if name.startswith(f"{VIRTUAL}:") else _contents(site, name))
+    found = CaseSet(cases, model().known.version if name.startswith(f"{VIRTUAL}:") else _contents(site, name))
+    return _on_language(found, name, site, case_seed) if world == LANGUAGE else found
+
+
+def _on_language(found: CaseSet, name: str, site: Site, seed: int) -> CaseSet:
+    """The same cases on the world model that serves; another version of it is another content."""
+    credentialed = _readable(site).filter(origin=name, credentialed=True).exists()
+    engine = language_world.rollout_engine(cases=name, site=site, credentialed=credentialed, priority=ROLLOUT_PRIORITY)
+    contents = hashlib.sha256(f"{found.contents} {engine.version} {engine.temperature}".encode()).hexdigest()
+    return CaseSet([on_language_world(case, engine, seed=seed) for case in found.cases], contents)
 
 
 def _readable(site: Site) -> CaseQuerySet:

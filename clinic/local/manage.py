@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from enum import Flag, auto
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,12 @@ BY_COMMAND = {
     "consult": READY | Needs.MODEL,
     "evaluate": READY | Needs.MODEL,
     "demo_loop": READY | Needs.MODEL,
+    "cross_world": READY | Needs.MODEL,
 }
 WITHOUT_MODEL = ("oracle", "greedy-oracle", "random")
 """Policies that are computed and never ask the model server."""
-LANGUAGE_WORLDS = ("language", "trained")
-"""Values of --world that a served world model answers for."""
+BY_WORLD = {"language": Needs.WORLD, "trained": Needs.WORLD, "untrained": Needs.MODEL}
+"""What a value of --world is answered by; the untrained one is the default model itself."""
 
 
 def needs_of(arguments: list[str]) -> Needs:
@@ -49,20 +51,22 @@ def needs_of(arguments: list[str]) -> Needs:
     if not arguments or {"--help", "-h", "--version"} & set(arguments):
         return Needs.NOTHING
     needs = BY_COMMAND.get(arguments[0], READY)
-    if _option("--world", arguments) in LANGUAGE_WORLDS:
-        needs |= Needs.WORLD
+    for world in _options("--world", arguments):
+        needs |= BY_WORLD.get(world, Needs.NOTHING)
     policy = _option("--policy", arguments) or ""
     elsewhere = "://" in policy or _option("--url", arguments)
     return needs & ~Needs.MODEL if elsewhere or policy.partition(":")[0] in WITHOUT_MODEL else needs
 
 
 def _option(name: str, arguments: list[str]) -> str | None:
-    for position, argument in enumerate(arguments):
-        if argument == name:
-            return arguments[position + 1] if position + 1 < len(arguments) else None
-        if argument.startswith(f"{name}="):
-            return argument.partition("=")[2]
-    return None
+    return next(iter(_options(name, arguments)), None)
+
+
+def _options(name: str, arguments: list[str]) -> list[str]:
+    """Every value of an option that may be repeated."""
+    apart = [value for said, value in pairwise(arguments) if said == name]
+    joined = [argument.partition("=")[2] for argument in arguments if argument.startswith(f"{name}=")]
+    return apart + joined
 
 
 def manage(arguments: list[str]) -> int:

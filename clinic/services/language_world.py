@@ -154,11 +154,15 @@ def language_world(record: CaseRecord, engine: WorldEngine, questions: Questions
 
 
 @contextmanager
-def engine(version: ModelVersion, *, case: Case, by: User | None) -> Iterator[WorldEngine]:
-    """The engine of a version for a person who waits; whatever it raises inside becomes a sentence."""
+def engine(version: ModelVersion, *, case: Case | None, by: User | None) -> Iterator[WorldEngine]:
+    """The engine of a version for a person who waits; whatever it raises inside becomes a sentence.
+
+    `case` is the one it will be asked about, the strictest of several, or None for cases that were never stored.
+    """
     try:
-        yield _engine(version, credentialed=case.credentialed)
+        yield _engine(version, credentialed=case is not None and case.credentialed)
     except CredentialedText as error:
+        assert case is not None  # what was never stored is nobody's data
         _audit_refusal(error, version, by=by, noun="case", target=str(case.pk), site=case.site)
         raise Refused(SENTENCES["world_credentialed"]) from error
     except WorldUnavailable as error:

@@ -76,7 +76,7 @@ def draw(request: SignedIn) -> HttpResponse:
         if refused:
             messages.error(request, refused)
         query = urlencode({"case": str(case.pk), "examination": exam.name, "count": str(count)})
-        return redirect(f"{reverse('world_model')}?{query}")
+        return redirect(f"{reverse('virtual_world')}?{query}")
     panel = _panel(case, exam, count)
     slot = panel["slots"][int(number)]
     return render(request, "clinic/world/drawn.html", {"panel": panel, "slot": slot, "case": case, "refused": refused})

@@ -150,7 +150,10 @@ def test_another_command_waits_until_it_is_served(home):
         ("consult --case x --world own", READY | Needs.MODEL),
         ("evaluate end-to-end --policy random --world=language", READY | Needs.WORLD),
         ("world_fidelity --world trained", READY | Needs.WORLD),
-        ("world_fidelity --world sampler", READY),
+        ("world_fidelity --world marginal --world trained", READY | Needs.WORLD),
+        ("world_fidelity --world untrained --world=trained", READY | Needs.WORLD | Needs.MODEL),
+        ("world_fidelity --world marginal", READY),
+        ("cross_world --world virtual --world language", READY | Needs.MODEL | Needs.WORLD),
     ],
 )
 def test_commands_that_need_it(line, needs):

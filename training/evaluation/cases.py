@@ -6,11 +6,13 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agents.environment import ConsultationEnv, World
 from agents.types import CaseRecord, Source
+from agents.world.language import LanguageWorld
+from agents.world.language_engine import WorldEngine
 from agents.world.play import reference_examinations
 from agents.world.record import RecordWorld
 from agents.world.virtual import BANK, SPLITS, case_id, open_case
@@ -37,6 +39,8 @@ class EvaluationCase:
     open_world: Callable[[], World]
     references: Callable[[], tuple[str, ...]]
     subgroups: Mapping[str, str] = field(default_factory=dict)
+    on_language: bool = False
+    """A language model writes the results, so the virtual clinic's exact posterior says nothing about them."""
 
     @property
     def answer(self) -> str:
@@ -49,7 +53,7 @@ class EvaluationCase:
 
     @property
     def is_virtual(self) -> bool:
-        return self.id.startswith(f"{VIRTUAL}:")
+        return self.id.startswith(f"{VIRTUAL}:") and not self.on_language
 
     def environment(self) -> ConsultationEnv:
         """A fresh environment for one episode."""
@@ -101,6 +105,15 @@ def record_case(record: CaseRecord, centre: str) -> EvaluationCase:
     return EvaluationCase(
         record.id, centre, record, lambda: RecordWorld(record, source=source), lambda: wanted, _person(record)
     )
+
+
+def on_language_world(case: EvaluationCase, engine: WorldEngine, *, seed: int = 0) -> EvaluationCase:
+    """The same case, its examinations answered by a language world; questions by the case itself."""
+
+    def opened() -> World:
+        return LanguageWorld(case.record, engine, case.open_world(), seed=seed)
+
+    return replace(case, open_world=opened, on_language=True)
 
 
 def oracle_references(case: str) -> tuple[str, ...]:

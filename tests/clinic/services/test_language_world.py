@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-
 import pytest
 from django.db import IntegrityError, transaction
 
@@ -25,29 +22,12 @@ from clinic.models import (
 from clinic.services import cases, consultations, language_world
 from clinic.services.errors import SENTENCES, Refused
 from tests.clinic.factories import make_case, make_consultation, make_serving_agent, make_user, make_version
-from tests.doubles.engine import FakeEngine
+from tests.doubles.served import Served
 
 pytestmark = pytest.mark.django_db
 
 CRP_LINE = "C-reactive protein: Value: 96; Numeric Value: 96.0; Units: mg/L; Reference Range: 0.0 - 5.0"
 IMPOSSIBLE = CRP_LINE.replace("96", "96000")
-
-
-class Served:
-    """A fake world model in a thread of its own: services ask it from another loop."""
-
-    def __enter__(self):
-        self.engine, self.loop = FakeEngine(model="world-x"), asyncio.new_event_loop()
-        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
-        self.thread.start()
-        asyncio.run_coroutine_threadsafe(self.engine.start(), self.loop).result(10)
-        return self.engine
-
-    def __exit__(self, *_):
-        asyncio.run_coroutine_threadsafe(self.engine.stop(), self.loop).result(10)
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join(10)
-        self.loop.close()
 
 
 @pytest.fixture

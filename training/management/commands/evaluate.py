@@ -11,6 +11,7 @@ from clinic.management import base
 from clinic.services import sites
 from clinic.services.errors import Refused
 from training import services
+from training.case_sets import LANGUAGE, ON
 from training.evaluation.run import KEYS, PROTOCOLS
 from training.models import Evaluation
 from training.opponents import DEFAULT, opponent
@@ -35,6 +36,9 @@ class Command(base.Command):
         parser.add_argument("--url", default="", help="of any OpenAI-compatible server, ending in /v1")
         parser.add_argument("--model", default="", help="the name that server knows the model by")
         parser.add_argument("--at-once", type=int, default=16, metavar="N", help="consultations at the same time")
+        parser.add_argument(
+            "--world", choices=("own", LANGUAGE), default="own", help="what answers: each case itself, or a world model"
+        )
         parser.add_argument("--site", help="the site's short name, where there is more than one")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -49,6 +53,8 @@ class Command(base.Command):
         self.shown = ""
         _check(options)
         names = ("protocol", "cases", "limit", "seed", "case_seed", "at_once")
+        if options["world"] == LANGUAGE:
+            options["cases"] += ON + LANGUAGE
         wanted = services.Wanted(**{name: options[name] for name in names})
         who = {name: options[name] for name in ("seed", "codec", "url", "model")}
         named = options["policy"] or (options["model"].rpartition("/")[2] or DEFAULT)
