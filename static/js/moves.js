@@ -8,14 +8,19 @@ document.body.addEventListener("htmx:oobBeforeSwap", (event) => {
   if (isNext(event.detail.target) && event.detail.shouldSwap !== false) working = event.detail.target.contains(document.activeElement);
 });
 
-document.body.addEventListener("htmx:oobAfterSwap", () => {
+// After the swap htmx gives the focus back to whatever has the old id; this comes later and decides.
+document.body.addEventListener("htmx:oobAfterSwap", () => working && setTimeout(carryOn, 0));
+
+function carryOn() {
   const next = document.getElementById("next");
-  if (!working || !next || next.contains(document.activeElement)) return;
+  const inside = next?.contains(document.activeElement) && document.activeElement !== next;
+  if (!working || !next || inside) return;
   working = false;
   // While the agent works the whole step holds the focus: a second Enter must not press Stop.
-  const first = next.querySelector("#answer, #order, details[open] input:not([type=hidden]), .button.primary");
+  const wanted = ["#answer", "#order", "details[open] input:not([type=hidden])", ".button.primary"];
+  const first = wanted.flatMap((names) => [...next.querySelectorAll(names)]).find((field) => field.checkVisibility());
   (document.getElementById("stop") ? next : (first ?? next)).focus({ preventScroll: true });
-});
+}
 
 // A move that is opened takes the focus into its first field; Escape closes it and gives it back.
 document.addEventListener(

@@ -74,6 +74,7 @@ def test_a_virtual_case(visit: Visitor, engine: FakeEngine, clinician: User, vir
     start(page, virtual)
     expect(page.locator("#turn-1 .target")).to_have_text("C-reactive protein")
 
+    expect(page.locator("#order")).to_be_visible()
     page.keyboard.press("o")
     page.keyboard.press("Enter")
     expect(page.locator("#turn-2.simulated")).to_contain_text("96")
@@ -156,6 +157,7 @@ def test_a_real_patients_case(visit: Visitor, engine: FakeEngine, clinician: Use
     start(page, title)
     expect(page.locator("#turn-1 .target")).to_be_visible()
     assert page.locator("[data-simulated], .simulated").count() == 0
+    expect(page.locator("#answer")).to_be_visible()
     tab_to(page, "answer")
     page.keyboard.type("Yellow phlegm since yesterday.")
     page.keyboard.press("Enter")
