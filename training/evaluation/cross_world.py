@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from agents.environment import World
 from agents.types import CaseRecord, RecordedResult, Source
@@ -33,7 +33,16 @@ MEASURES: Mapping[str, Callable[[CaseResult], float]] = {
     "turns": lambda result: float(result.turns),
     "cost": lambda result: result.cost,
 }
-Opens = Callable[[EvaluationCase], World]
+
+
+class Named(World, Protocol):
+    """A world that says which one it is: backend, version, seed."""
+
+    @property
+    def identity(self) -> dict[str, Any]: ...
+
+
+Opens = Callable[[EvaluationCase], Named]
 """A fresh world of one case."""
 
 
@@ -161,14 +170,14 @@ def in_world(case: EvaluationCase, opens: Opens) -> EvaluationCase:
     return replace(case, open_world=lambda: opens(case))
 
 
-def virtual_world(case: EvaluationCase) -> World:
+def virtual_world(case: EvaluationCase) -> Named:
     """The virtual clinic; ValueError for a case that is not one of its patients."""
     if not case.is_virtual:
         raise ValueError(f"{case.id} is no patient of the virtual clinic")
     return VirtualWorld(case.id)
 
 
-def record_world(case: EvaluationCase) -> World:
+def record_world(case: EvaluationCase) -> Named:
     """Replay: of a record what it holds; of a virtual patient the examinations of its cohort row, nothing else."""
     record = replay_of(open_case(case.id)) if case.is_virtual else case.record
     simulated = case.is_virtual or bool(record.extra.get("synthetic"))
@@ -179,7 +188,7 @@ def record_world(case: EvaluationCase) -> World:
 def language_world(engine: WorldEngine, *, seed: int = 0) -> Opens:
     """The language world of an engine; questions are answered as in the case's own world."""
 
-    def opens(case: EvaluationCase) -> World:
+    def opens(case: EvaluationCase) -> Named:
         return LanguageWorld(case.record, engine, case.open_world(), seed=seed)
 
     return opens

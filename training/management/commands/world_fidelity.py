@@ -15,13 +15,13 @@ from django.conf import settings
 from django.core.management.base import CommandParser
 
 from agents.completions import CompletionClient
+from agents.rollout import ROLLOUT_PRIORITY
 from agents.world.access import PUBLIC, CredentialedText
 from agents.world.grammar import STOPS
 from agents.world.language_engine import WorldEngine
 from clinic.management import base
 from clinic.services import audit, language_world
 from clinic.services.errors import SENTENCES, Refused
-from clinic.services.prompts import api_key
 from training import judges
 from training.evaluation.fidelity import table
 from training.evaluation.fidelity.cohort import Patients, of_clinic, of_file
@@ -156,17 +156,14 @@ def _drawer(name: str, patients: Patients, devices: int) -> Iterator[Drawer]:
 
 def _engine(name: str, access: str) -> WorldEngine:
     """`trained` is the world model served here, `untrained` the base model; anything else is URL#MODEL."""
-    stops = tuple(settings.WORLD_STOPS) or STOPS
     if name == TRAINED:
-        version = language_world.version()
-        endpoint = language_world.serving(version)
-        client = _client(endpoint.url, endpoint.model_name, api_key(endpoint))
-        return _made(client, version.version, access, stops)
+        bound = access != PUBLIC
+        return language_world.rollout_engine(cases="fidelity", site=None, credentialed=bound, priority=ROLLOUT_PRIORITY)
     url, _, model = (f"{settings.POLICY_URL}#{settings.POLICY_MODEL}" if name == UNTRAINED else name).partition("#")
     if "://" not in url or not model:
         raise Refused(f"There is no world {name}; say {WORLDS}.")
     key = os.environ.get("POLICY_API_KEY") if url == settings.POLICY_URL else None
-    return _made(_client(url, model, key), model, access, stops)
+    return _made(_client(url, model, key), model, access)
 
 
 def _client(url: str, model: str, key: str | None) -> CompletionClient:
@@ -174,9 +171,9 @@ def _client(url: str, model: str, key: str | None) -> CompletionClient:
     return CompletionClient(url, model, api_key=key, first_token_seconds=first, idle_seconds=idle)
 
 
-def _made(client: CompletionClient, version: str, access: str, stops: tuple[str, ...]) -> WorldEngine:
-    internal = tuple(settings.INTERNAL_HOSTS)
-    return WorldEngine(client, version, stops=stops, access=access or PUBLIC, internal=internal)
+def _made(client: CompletionClient, version: str, access: str) -> WorldEngine:
+    stops, internal = tuple(settings.WORLD_STOPS) or STOPS, tuple(settings.INTERNAL_HOSTS)
+    return WorldEngine(client, version, stops=stops, priority=ROLLOUT_PRIORITY, access=access, internal=internal)
 
 
 def _check(options: dict[str, Any]) -> None:
