@@ -87,6 +87,7 @@ def export(run: RunDir, into: Path) -> dict[str, Any]:
     manifest = {
         "name": into.name,
         "role": "world",
+        "licence": "Apache-2.0",
         "trained_on": TRAINED_ON,
         "base": config["base"],
         "adapter": sha256(into / "adapter_model.safetensors"),

@@ -70,10 +70,9 @@ def train(run: RunDir, *options: str, expect: int = 0) -> list[dict[str, Any]]:
     return run.metrics()
 
 
-@pytest.mark.parametrize("method", ["lora", "full"])
-def test_it_learns_far_more_than_word_frequencies(method: str, base: Path, tmp_path: Path) -> None:
-    """W4: at least 30 % below the unigram baseline; the losses fall."""
-    run = prepare(tmp_path / "run", base, method=method, steps=120, **({} if method == "lora" else {"lr": 0.003}))
+def test_it_learns_far_more_than_word_frequencies(base: Path, tmp_path: Path) -> None:
+    """W4: at least 30 % below the unigram baseline; the losses fall. Whole: LoRA cannot teach a random embedding."""
+    run = prepare(tmp_path / "run", base, method="full", lr=0.003, steps=120)
     lines = train(run)
     validation = [line["val_loss"] for line in lines if "val_loss" in line]
     assert validation[-1] < 0.7 * lines[0]["unigram_val_loss"]
@@ -108,14 +107,6 @@ def interrupted(run: RunDir) -> None:
     assert step >= 3
 
 
-def test_a_run_that_has_begun_is_not_begun_again(base: Path, tmp_path: Path) -> None:
-    run = prepare(tmp_path / "run", base, steps=1)
-    train(run)
-    _, err = environment.run("training.trainers.world", str(run.path), expect=1)
-    assert "--resume" in err
-    assert "Traceback" not in err
-
-
 def test_nothing_to_resume_from_is_said(base: Path, tmp_path: Path) -> None:
     run = prepare(tmp_path / "run", base, steps=1)
     folder = run.path / "checkpoints" / "step-5"
@@ -125,9 +116,12 @@ def test_nothing_to_resume_from_is_said(base: Path, tmp_path: Path) -> None:
     assert "no STABLE checkpoint" in err
 
 
-def test_the_exported_adapter_names_its_base_and_losses(base: Path, tmp_path: Path) -> None:
+def test_an_adapter_is_exported_and_a_run_that_has_begun_is_not_begun_again(base: Path, tmp_path: Path) -> None:
     run = prepare(tmp_path / "run", base, steps=3)
     train(run)
+    _, err = environment.run("training.trainers.world", str(run.path), expect=1)
+    assert "--resume" in err
+    assert "Traceback" not in err
     manifest = export(run, tmp_path / "shipped")
     assert manifest["steps"] == 3
     assert manifest["base"]["licence"] == "Apache-2.0"
