@@ -153,7 +153,8 @@ def facts_of(
         facts.sections.append(section)
         if name != ALLERGIES:
             _take(facts, read_text(text), section)
-    rows: list[Row] = [row for row in (*findings, *simulated) if row.retracted_at is None]
+    everything: list[Row] = [*findings, *simulated]
+    rows = [row for row in everything if row.retracted_at is None]
     said = [turn for turn in _messages(turns) if turn.retracted_at is None]
     for item in sorted([*rows, *said], key=_when):
         _message(facts, item) if isinstance(item, Turn) else _row(facts, item)
