@@ -64,8 +64,9 @@ def test_what_no_person_can_have_is_refused(code: str, value: str, unit: str) ->
 
 @pytest.mark.parametrize(
     ("code", "value", "unit"),
-    [("potassium", "9.8", "mmol/L"), ("temperature", "13.7", "Cel"), ("temperature", "101.2", "F"), ("hb", "135", "g/L"),
-     ("creatinine", "96", "µmol/L"), ("wbc", "0.1", "10^9/L"), ("troponin", "400", "ng/L"), ("glucose", "62", "mmol/L")],
+    [("potassium", "9.8", "mmol/L"), ("temperature", "13.7", "Cel"), ("temperature", "101.2", "F"),
+     ("hb", "135", "g/L"), ("creatinine", "96", "µmol/L"), ("wbc", "0.1", "10^9/L"), ("troponin", "400", "ng/L"),
+     ("glucose", "62", "mmol/L")],
 )  # fmt: skip
 def test_the_extreme_patient_can_be_entered(code: str, value: str, unit: str) -> None:
     assert value_of(Row(code, catalogue().exams[code].name, value, unit))["value"] == float(value)

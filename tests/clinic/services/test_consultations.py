@@ -282,3 +282,36 @@ def test_a_real_patient_is_never_played() -> None:
     ModelVersion.objects.update(training=Training.EXTERNAL)
     with pytest.raises(Refused, match="cannot be played"):
         consultations.start(case=make_case("patient"), by=make_user(), alone=True)
+
+
+PARTIAL = '{"action":"examine","target":"Chest X-ray","reason":"Fever for three days and'
+
+
+@pytest.mark.parametrize("how", ["stopped", "failed"])
+def test_an_unfinished_answer_is_shown_as_unfinished(host: Host, how: str) -> None:
+    started()
+    held = lease(host, open_turn())
+    if how == "stopped":
+        agent_turns.halt(lease=held, spoken=Spoken(text=PARTIAL))
+    else:
+        agent_turns.fail(lease=held, code="policy_timeout", spoken=Spoken(text=PARTIAL))
+    turn = Turn.objects.get(number=1)
+    assert turn.text == "Chest X-ray\nFever for three days and"
+    assert turn.action is None
+    html = Event.objects.get(type="turn").data["html"]
+    assert "<s>Chest X-ray\nFever for three days and</s>" in html
+    assert "{" not in html, "nobody reads the wire form"
+
+
+def test_what_was_malformed_is_not_shown_in_part(host: Host) -> None:
+    started()
+    agent_turns.fail(lease=lease(host, open_turn()), code="malformed", spoken=Spoken(text=PARTIAL))
+    assert Turn.objects.get(number=1).text == ""
+
+
+def test_a_consultation_longer_than_the_agent_can_read_is_told_in_words(host: Host) -> None:
+    started()
+    agent_turns.fail(lease=lease(host, open_turn()), code="context_exceeded", spoken=Spoken())
+    sentence = Event.objects.get(type="error").data["sentence"]
+    assert "longer than the agent can read" in sentence
+    assert sentence in Event.objects.get(type="turn").data["html"]
