@@ -134,6 +134,7 @@ def web(transactional_db: None, engine: FakeEngine, tmp_path: Path) -> Iterator[
     parts = urlsplit(os.environ["DATABASE_URL"])
     database = urlunsplit(parts._replace(path="/" + connection.settings_dict["NAME"]))
     environment = {**os.environ, "DATABASE_URL": database, "AGENT_LEASE_SECONDS": "2", "ROUNDS_ENV": "local"}
+    environment |= {"WORLD_URL": engine.url, "WORLD_MODEL": engine.model}
     process = WebProcess(free_port(), tmp_path / "web.log", environment)
     process.start()
     yield process

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page
 
+from agents.world.virtual import case_id, open_case
 from clinic.models import Endpoint, Role, User
 from tests.clinic.factories import (
     CRP,
@@ -62,6 +63,14 @@ def make_rooms(clinician: User, endpoint: Endpoint) -> dict[str, str]:
     return found
 
 
+def world_pages(clinician: User) -> list[str]:
+    """The page of the world model as it greets, and with draws of a virtual patient."""
+    record = open_case(case_id("test", 3)).record()
+    case = make_case(site=clinician.site, key=record.id, answer=record.answer, sheet=[])
+    page = reverse("virtual_world")
+    return [page, f"{page}?case={case.pk}&examination=CRP,+chest+X-ray&count=4"]
+
+
 @pytest.fixture
 def admin(clinician: User) -> User:
     return make_user(Role.ADMIN, username="ada", site=clinician.site)
@@ -75,7 +84,7 @@ def addresses(clinician: User, admin: User, serving: Endpoint) -> list[str]:
     pages = [reverse(name) for name in names.split()]
     pages += [reverse("case_detail", args=[case.pk]), reverse("consultation_new") + f"?case={case.pk}"]
     pages += [reverse("version_detail", args=[serving.model_version.version]), reverse("account_change_password")]
-    pages += [reverse("virtual_clinic"), reverse("virtual_condition", args=["pe"])]
+    pages += [reverse("virtual_clinic"), reverse("virtual_condition", args=["pe"]), *world_pages(clinician)]
     played = make_evaluated(make_evaluation(site=clinician.site))
     pages += [reverse("training:evaluation_list"), reverse("training:evaluation_detail", args=[played.evaluation_id])]
     pages += [reverse("training:evaluation_episode", args=[played.evaluation_id, played.number])]
