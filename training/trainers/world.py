@@ -1,6 +1,6 @@
 """Trains a language world model: log-likelihood of examination results given profile and history.
 
-python -m training.trainers.world RUN [--resume] [--steps N] [--threads N]
+python -m training.trainers.world RUN [--resume] [--steps N] [--threads N] [--evaluate ADAPTER]
 
 After DiagGym (arXiv 2510.24654; system.md 1.4). Simpler than the paper: one process, LoRA by default, no DeepSpeed.
 Different on purpose: the loss mask is named in the recipe, over-long documents lose their oldest events and never
@@ -248,6 +248,7 @@ def main() -> int:
     parser.add_argument("--resume", action="store_true", help="go on from the newest STABLE checkpoint")
     parser.add_argument("--steps", type=int, help="end at this step instead of the recipe's")
     parser.add_argument("--threads", type=int, help="threads of the matrix products instead of the recipe's")
+    parser.add_argument("--evaluate", type=Path, help="only print the validation loss of this adapter as JSON")
     arguments = parser.parse_args()
     try:
         return train(arguments)
@@ -258,6 +259,8 @@ def main() -> int:
 
 def train(arguments: argparse.Namespace) -> int:
     run = RunDir(arguments.run)
+    if arguments.evaluate:
+        return evaluate(run, arguments)
     if run.metrics() and not arguments.resume:
         raise RunFolderError("This run has begun; --resume goes on from its newest STABLE checkpoint.")
     trainer = Trainer(run, steps=arguments.steps, threads=arguments.threads)
@@ -274,6 +277,13 @@ def train(arguments: argparse.Namespace) -> int:
         return STOPPED
     trainer.save()
     trainer.finish()
+    return 0
+
+
+def evaluate(run: RunDir, arguments: argparse.Namespace) -> int:
+    trainer = Trainer(run, threads=arguments.threads)
+    lora.restore(trainer.model, arguments.evaluate)
+    print(json.dumps({"val_loss": trainer.evaluate(), "documents": len(trainer.validation)}))  # noqa: T201
     return 0
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.training.trainers import environment
 from training.rundir import STABLE, RunDir
-from training.trainers.make_world import export
+from training.trainers.make_world import describe, ship
 
 pytestmark = pytest.mark.slow
 RECIPE = {
@@ -122,12 +122,15 @@ def test_an_adapter_is_exported_and_a_run_that_has_begun_is_not_begun_again(base
     _, err = environment.run("training.trainers.world", str(run.path), expect=1)
     assert "--resume" in err
     assert "Traceback" not in err
-    manifest = export(run, tmp_path / "shipped")
+    shipped = tmp_path / "shipped"
+    steps = ship(run, shipped)
+    told = environment.run("training.trainers.world", str(run.path), "--evaluate", str(shipped))[0]
+    manifest = describe(run, shipped, steps, json.loads(told)["val_loss"])
     assert manifest["steps"] == 3
     assert manifest["base"]["licence"] == "Apache-2.0"
     assert manifest["trained_on"] == "virtual patients only"
     assert manifest["losses"]["validation"] < manifest["losses"]["untrained_validation"]
-    assert (tmp_path / "shipped" / "adapter_model.safetensors").stat().st_size < 200_000
+    assert (shipped / "adapter_model.safetensors").stat().st_size < 200_000
 
 
 def test_real_tokenizer_prompts_are_token_prefixes(base: Path) -> None:
