@@ -34,15 +34,21 @@ def weights(cases: int, *, repeats: int = REPEATS, seed: int = 0) -> Array:
 
 
 def weighted_ci(statistic: Callable[[Array], Array], cases: int, *, repeats: int = REPEATS, seed: int = 0) -> Interval:
-    """95 % interval of a statistic that maps weights (repeats, cases) to (repeats,); NaN resamples are left out."""
+    """95 % interval of a statistic that maps weights (repeats, cases) to (repeats,); NaN resamples are left out.
+
+    Distances grow in resamples, which repeat patients: the interval is moved by the difference between the statistic
+    and the resamples' median, and stays at or above 0 where all resamples do.
+    """
     if not cases:
         return None
     found = statistic(weights(cases, repeats=repeats, seed=seed))
     found = found[np.isfinite(found)]
-    if not len(found):
+    whole = float(statistic(np.ones((1, cases)))[0])
+    if not len(found) or not np.isfinite(whole):
         return None
-    low, high = np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
+    low, middle, high = np.quantile(found, [(1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2])
+    moved = float(low - middle + whole), float(high - middle + whole)
+    return (max(moved[0], 0.0), moved[1]) if found.min() >= 0 else moved
 
 
 def absolute(interval: Interval) -> Interval:

@@ -108,6 +108,13 @@ def test_averages_over_sub_tests_with_intervals_over_patients():
     assert numeric.error(found).value == pytest.approx(4 / 140, abs=0.001)
 
 
+def test_an_interval_holds_its_estimate_though_distances_grow_in_resamples():
+    rng = np.random.default_rng(1)
+    rows = [row(n, sodium(rng.normal(140, 4)), sodium(rng.normal(140, 4))) for n in range(60)]
+    found = numeric.distance(numeric.collect(rows))
+    assert 0 <= found.interval[0] < found.value < found.interval[1]
+
+
 def test_variance_is_judged_by_its_distance_from_the_real_one():
     rng = np.random.default_rng(0)
 
