@@ -34,14 +34,16 @@ def rank_spark(ranks: Sequence[int | None]) -> SafeString | str:
 
 @register.simple_tag
 def trend(facts: Facts, value: dict[str, Any], row: Finding | SimulatedResult) -> SafeString | str:
-    """The values of this examination over the consultation, beside the newest; nothing while there is only one."""
+    """The values of this examination over the consultation, beside the newest; nothing while it stands still."""
     exam = exam_of(value, row.name)
     series = facts.series.get(exam.id, []) if exam else []
     if len(series) < 2 or series[-1].row != place_of(row):
         return ""
     numbers = [float(known.value) for known in series if isinstance(known.value, (int, float))]
     low, high = min(numbers), max(numbers)
-    step, span = WIDTH / (len(numbers) - 1), (high - low) or 1.0
+    if low == high:
+        return ""
+    step, span = WIDTH / (len(numbers) - 1), high - low
     points = [(n * step, HEIGHT - 2 - (number - low) / span * (HEIGHT - 4)) for n, number in enumerate(numbers)]
     said = " → ".join(f"{number:.4g}" for number in numbers)
     return _line(points, f"Over time: {said}", "spark")
