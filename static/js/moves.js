@@ -5,7 +5,9 @@ const isNext = (element) => element?.id === "next";
 let working = false; // whether the step that is being replaced held the focus
 
 document.body.addEventListener("htmx:oobBeforeSwap", (event) => {
-  if (isNext(event.detail.target) && event.detail.shouldSwap !== false) working = event.detail.target.contains(document.activeElement);
+  const { target, shouldSwap } = event.detail;
+  // Only set here: a second swap may come before the focus was given back after the first.
+  if (isNext(target) && shouldSwap !== false && target.contains(document.activeElement)) working = true;
 });
 
 // After the swap htmx gives the focus back to whatever has the old id; this comes later and decides.
@@ -13,21 +15,22 @@ document.body.addEventListener("htmx:oobAfterSwap", () => working && setTimeout(
 
 function carryOn() {
   const next = document.getElementById("next");
-  const inside = next?.contains(document.activeElement) && document.activeElement !== next;
-  if (!working || !next || inside) return;
+  const lost = document.activeElement === document.body || document.activeElement === next;
+  if (!working || !next) return;
   working = false;
+  if (!lost) return; // it is in a field already, or the person went elsewhere
   // While the agent works the whole step holds the focus: a second Enter must not press Stop.
   const wanted = ["#answer", "#order", "details[open] input:not([type=hidden])", ".button.primary"];
   const first = wanted.flatMap((names) => [...next.querySelectorAll(names)]).find((field) => field.checkVisibility());
   (document.getElementById("stop") ? next : (first ?? next)).focus({ preventScroll: true });
 }
 
-// A move that is opened takes the focus into its first field; Escape closes it and gives it back.
+// A move that somebody opens takes the focus into its first empty field; Escape closes it and gives it back.
 document.addEventListener(
   "toggle",
   (event) => {
     const move = event.target;
-    if (!move.matches?.("#next details[name=move]") || !move.open || !move.contains(document.activeElement)) return;
+    if (!move.matches?.("#next details[name=move][open]") || document.activeElement !== move.querySelector("summary")) return;
     const empty = [...move.querySelectorAll("form input:not([type=hidden]), form select, form textarea, form button")];
     (empty.find((field) => !field.value || field.tagName === "BUTTON") ?? empty[0])?.focus();
   },

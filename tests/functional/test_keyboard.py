@@ -79,6 +79,7 @@ def test_a_virtual_case(visit: Visitor, engine: FakeEngine, clinician: User, vir
     page.keyboard.press("Enter")
     expect(page.locator("#turn-2.simulated")).to_contain_text("96")
     expect(page.locator("#turn-3 .target")).to_have_text("Chest X-ray")
+    expect(page.locator("#next .ask")).to_have_text("The agent suggests: Chest X-ray")
     expect(page.locator("#order")).to_be_focused()
 
     page.keyboard.press("r")
@@ -99,6 +100,7 @@ def test_a_virtual_case(visit: Visitor, engine: FakeEngine, clinician: User, vir
     page.keyboard.press("Enter")
     expect(page.locator("#turn-4.entered")).to_contain_text("1.4")
     expect(page.locator("#turn-5 .target")).to_have_text("Blood culture")
+    expect(page.locator("#next .ask")).to_have_text("The agent suggests: Blood culture")
     expect(page.locator("#order")).to_be_focused()
 
     page.keyboard.press("n")
