@@ -118,8 +118,9 @@ def cards(*, client: CdsClient, body: dict[str, Any], links: Links) -> list[dict
         begin = "No Rounds consultation is open for this patient."
         return [_card(client, None, "info", begin, "Start one in Rounds", links.intake, links)]
     waiting = [entry.name for entry in consultation.ledger.all()]
-    summary = _summary(waiting, consultation.raised)
-    indicator = "critical" if consultation.raised else "warning" if waiting else "info"
+    raised = int(getattr(consultation, "raised", 0))
+    summary = _summary(waiting, raised)
+    indicator = "critical" if raised else "warning" if waiting else "info"
     address = links.consultation.format(id=consultation.pk)
     card = _card(client, consultation, indicator, summary, "Open the consultation", address, links)
     if waiting:

@@ -20,12 +20,12 @@ WITHOUT_UNIT = {
 _NUMBER = re.compile(r"(?<![\w.,/-])(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)")
 _UNIT = re.compile(r"\s{0,2}(%\s?predicted|°\s?[CF]|[A-Za-zµμ%°/][A-Za-z0-9µμ%°/*^\[\].³]*)?")
 _PRESSURE = re.compile(
-    r"(?<![\w/])(?:blood pressure|bp|b\.p\.)\s*(?:of|was|is|:|=|at)?\s*"
+    r"(?<![\w/])(?:blood pressure|bp|b\.p\.)\s*(?:(?:of|was|is|now|:|=|at)\s*)*"
     r"(\d{2,3})\s*/\s*(\d{2,3})(?:\s*mm\s?\[?Hg\]?)?",
     re.I,
 )
 _FILLERS = re.compile(
-    r"(?:\b(?:of|was|is|at|level|levels|count|around|about|raised|elevated|low|high|normal|measured|on air)\b"
+    r"(?:\b(?:of|was|is|at|level|levels|count|around|about|raised|elevated|low|high|normal|measured|now|on air)\b"
     r"|[:=~<>()])\s*$",
     re.I,
 )

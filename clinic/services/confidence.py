@@ -12,7 +12,7 @@ from django.db import transaction
 from agents.client import PolicyClient, PolicyError
 from agents.types import MalformedAction
 from clinic.models import Consultation, DraftStatus, Turn, TurnDrafts, TurnRole, TurnStatus, User
-from clinic.services import audit
+from clinic.services import audit, dispatch
 from clinic.services.errors import SENTENCES, Refused
 from clinic.services.prompts import Prompt, api_key, prompt_for
 
@@ -29,15 +29,13 @@ def ask_again(*, consultation: Consultation, by: User, wanted: int = DRAFTS) -> 
         raise Refused(SENTENCES["no_answer_yet"])
     if not Consultation.objects.steerable_by(by).filter(pk=consultation.pk).exists():
         raise Refused(SENTENCES["not_yours"])
-    from clinic.tasks import draft_turn
-
     with transaction.atomic():
         drafts, fresh = TurnDrafts.objects.get_or_create(turn=turn, defaults={"wanted": wanted})
         if drafts.status == DraftStatus.FAILED:
             TurnDrafts.objects.filter(pk=drafts.pk).update(status=DraftStatus.WAITING)
             drafts.status, fresh = DraftStatus.WAITING, True
         if fresh:
-            transaction.on_commit(lambda: draft_turn.delay(turn.pk))
+            transaction.on_commit(lambda: dispatch.draft(turn.pk))
             audit.record(
                 by=by, action="consultation.drafts_asked", noun="consultation", target=str(consultation.pk),
                 site=consultation.site, data={"turn": turn.number, "wanted": wanted},

@@ -18,6 +18,7 @@ from clinic.models import Turn
 
 log = logging.getLogger(__name__)
 RECOVER = "clinic.tasks.recover_turns"
+DRAFT = "clinic.tasks.draft_turn"
 
 
 class TurnHost(Protocol):
@@ -76,3 +77,11 @@ def announce(consultation: UUID, seq: int) -> None:
 
 def lease_seconds() -> float:
     return settings.AGENT_LEASE_SECONDS
+
+
+def draft(turn_id: int) -> None:
+    """After the commit that asked for further answers; without a broker the request stays, and can be repeated."""
+    try:
+        current_app.send_task(DRAFT, args=[turn_id], ignore_result=True, retry=False)
+    except OperationalError:
+        log.warning("no broker: the drafts of turn %s were not begun", turn_id)

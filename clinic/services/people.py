@@ -143,7 +143,7 @@ def choose_independent_for_site(*, by: User, on: bool) -> None:
     """The site's default, which every person may overrule for themselves."""
     if not by.is_site_admin or by.site is None:
         raise Refused("Only an administrator changes a setting of the site.")
-    Site.objects.filter(pk=by.site_id).update(independent_first=on)
+    Site.objects.filter(pk=by.site.pk).update(independent_first=on)
     audit.record(
         by=by, action="site.independent_first", noun="site", target=by.site.slug, site=by.site, data={"on": on}
     )

@@ -139,7 +139,7 @@ class World:
 def quiet(monkeypatch):
     """Nobody produces turns here, and no task is sent."""
     monkeypatch.setattr("clinic.services.dispatch.produce", lambda turn: None)
-    monkeypatch.setattr("clinic.tasks.draft_turn.delay", lambda turn: None)
+    monkeypatch.setattr("clinic.services.dispatch.draft", lambda turn: None)
     monkeypatch.setattr("clinic.tasks.check_knowledge.delay", lambda: None)
 
 

@@ -74,7 +74,7 @@ ANSWER = StructuredCodec().encode(Action(ActionKind.EXAMINE, "D-dimer", "Breathl
 @pytest.mark.django_db(transaction=True)
 def test_drafts_are_drawn_once_and_kept(monkeypatch):
     """The drawing runs where no event loop is, as it does in the worker; the engine has a thread of its own."""
-    monkeypatch.setattr("clinic.tasks.draft_turn.delay", lambda turn: None)
+    monkeypatch.setattr("clinic.services.dispatch.draft", lambda turn: None)
     with served(FakeEngine(script=[ANSWER] * 8)) as engine:
         held = make.make_consultation(endpoint=make.make_serving_agent(url=engine.url, model_name=engine.model))
         turn = make.make_turn(held, role="agent", status="complete", action=PE)
@@ -104,7 +104,7 @@ def served(engine):
 
 @pytest.mark.django_db(transaction=True)
 def test_an_outage_is_a_failure_and_never_a_draft(monkeypatch):
-    monkeypatch.setattr("clinic.tasks.draft_turn.delay", lambda turn: None)
+    monkeypatch.setattr("clinic.services.dispatch.draft", lambda turn: None)
     held = make.make_consultation(endpoint=make.make_serving_agent())
     turn = make.make_turn(held, role="agent", status="complete", action=PE)
     confidence.ask_again(consultation=held, by=held.clinician, wanted=2)

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -136,7 +136,7 @@ class Command(base.Command):
 def _drawer(name: str, patients: Patients, devices: int) -> Iterator[Drawer]:
     """The world of a name; Refused where there is none, and where a text may not leave this machine."""
     if name in BUILT_IN:
-        made = {
+        made: dict[str, Callable[[], Drawer]] = {
             "truth": Clinic,
             "empirical": lambda: Empirical(patients.training),
             "marginal": lambda: Marginal(patients.training),
