@@ -23,6 +23,7 @@ from typing import Any
 import aiohttp
 
 from agents.completions import CompletionClient
+from agents.errors import PolicyError
 from agents.sse import Delta
 from agents.types import Sampling
 from agents.world import grammar
@@ -166,7 +167,10 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="nothing but the JSON line")
     options = parser.parse_args()
     numbers = {name: getattr(options, name) for name in ("results", "repeats", "max_tokens")}
-    found = asyncio.run(measure(options.url, options.model, **numbers))
+    try:
+        found = asyncio.run(measure(options.url, options.model, **numbers))
+    except (PolicyError, aiohttp.ClientError) as error:
+        raise SystemExit(f"The server at {options.url} broke off, so nothing was measured: {error}") from error
     if not options.json:
         show(found)
     print(json.dumps(found))
