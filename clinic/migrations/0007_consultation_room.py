@@ -71,12 +71,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='user',
             name='conventional_units',
-            field=models.BooleanField(default=None, help_text='None: as results come.', null=True),
+            field=models.BooleanField(blank=True, default=None, help_text='None: as results come.', null=True),
         ),
         migrations.AddField(
             model_name='user',
             name='independent_first',
-            field=models.BooleanField(default=None, help_text='None: as the site has it.', null=True),
+            field=models.BooleanField(blank=True, default=None, help_text='None: as the site has it.', null=True),
         ),
         migrations.AddField(
             model_name='user',

@@ -23,8 +23,8 @@ class User(AbstractUser):
     site = models.ForeignKey("clinic.Site", on_delete=models.PROTECT, related_name="people", null=True)
     is_demo = models.BooleanField(default=False, help_text="A published login; refused in production.")
     disabled_at = models.DateTimeField(null=True, blank=True)
-    independent_first = models.BooleanField(null=True, default=None, help_text="None: as the site has it.")
-    conventional_units = models.BooleanField(null=True, default=None, help_text="None: as results come.")
+    independent_first = models.BooleanField(null=True, blank=True, default=None, help_text="None: as the site has it.")
+    conventional_units = models.BooleanField(null=True, blank=True, default=None, help_text="None: as results come.")
     seen_version = models.ForeignKey(
         "clinic.ModelVersion",
         null=True,
