@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from typing import Any
 
 from channels.auth import AuthMiddlewareStack
@@ -35,12 +36,22 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
         await protocols({**scope, DIRECT_SEND: send}, receive, send)
 
 
+def warm() -> None:
+    """Read the knowledge before the first visitor needs it: about a second that nobody has to wait for."""
+    from agents.knowledge.safety import safety
+    from agents.world.model import model
+
+    model()
+    safety()
+
+
 async def lifespan(receive: Any, send: Any) -> None:
     """Turns left behind by an earlier process go on as soon as this one is up, with or without visitors."""
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
             host.current()
+            threading.Thread(target=warm, name="warm", daemon=True).start()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             await host.close_current()

@@ -96,7 +96,8 @@ class Room:
     def key(self) -> str:
         """Changes exactly when what can be done next changes."""
         paused = "-paused" if self.consultation.paused_at else ""
-        return f"{self.consultation.status}-{len(self.turns)}-{len(self.live)}{paused}"
+        held = self.consultation.clinician_id
+        return f"{self.consultation.status}-{len(self.turns)}-{len(self.live)}-{held}{paused}"
 
     @property
     def thinking(self) -> bool:

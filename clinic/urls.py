@@ -76,6 +76,7 @@ urlpatterns = [
     path(ROOM + "look-ahead/", judgement.consultation_look_ahead, name="consultation_look_ahead"),
     path("reliance/", judgement.reliance, name="reliance"),
     path("settings/independent/", judgement.independent_first, name="independent_first"),
+    path("settings/units/", judgement.units, name="units"),
     path("settings/seen-version/", judgement.seen_version, name="seen_version"),
     path(ROOM + "note/", exports.consultation_note, name="consultation_note"),
     path(ROOM + "pdf/", exports.consultation_pdf, name="consultation_pdf"),

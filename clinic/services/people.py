@@ -149,6 +149,11 @@ def choose_independent_for_site(*, by: User, on: bool) -> None:
     )
 
 
+def choose_units(*, by: User, conventional: bool | None) -> None:
+    """The units in which results are entered first; the other ones stand beside them."""
+    User.objects.filter(pk=by.pk).update(conventional_units=conventional)
+
+
 def saw_version(*, by: User) -> None:
     """The note about the version that serves now was read; it comes again with the next one."""
     serving = ModelVersion.objects.filter(role=ModelRole.AGENT, status=VersionStatus.SERVING).first()

@@ -80,6 +80,15 @@ def independent_first(request: SignedIn) -> HttpResponse:
 
 
 @require_POST
+def units(request: SignedIn) -> HttpResponse:
+    """Conventional or SI units first, or as results come."""
+    chosen = {"conventional": True, "si": False, "as-they-come": None}
+    if (units := request.POST.get("units", "")) in chosen:
+        people.choose_units(by=request.user, conventional=chosen[units])
+    return redirect("settings")
+
+
+@require_POST
 def seen_version(request: SignedIn) -> HttpResponse:
     """The note about a new version was read."""
     people.saw_version(by=request.user)

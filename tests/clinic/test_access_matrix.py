@@ -36,67 +36,22 @@ ROLES = tuple(Role.values)
 READERS = frozenset({Role.ANNOTATOR, Role.ADJUDICATOR, Role.ADMIN})
 
 ROOM_PAGES = [
-    "consultation",
-    "consultation_panel",
-    "consultation_confidence",
-    "consultation_look_ahead",
-    "consultation_note",
-    "consultation_pdf",
-    "consultation_fhir",
-    "consultation_feedback",
-    "consultation_result_rows",
-]
+    "consultation", "consultation_panel", "consultation_confidence", "consultation_look_ahead", "consultation_note",
+    "consultation_pdf", "consultation_fhir", "consultation_feedback", "consultation_result_rows",
+]  # fmt: skip
 ROOM_VERBS = [
-    "order",
-    "answer",
-    "ask",
-    "call",
-    "result",
-    "say",
-    "decline",
-    "differential",
-    "comment",
-    "undo",
-    "pause",
-    "resume",
-    "hand_over",
-    "outcome",
-    "stop",
-    "retry",
-    "close",
-    "commit",
-    "drafts",
-]
+    "order", "answer", "ask", "call", "result", "say", "decline", "differential", "comment", "undo", "pause", "resume",
+    "hand_over", "outcome", "stop", "retry", "close", "commit", "drafts",
+]  # fmt: skip
 LEDGER = ["ledger_add", "ledger_exclude", "ledger_accept", "ledger_reopen", "red_flag_acknowledge"]
 DRAFTS = ["intake_draft", "intake_discard"]
 EVERYBODY = [
-    "home",
-    "case_list",
-    "consultation_list",
-    "consultation_new",
-    "case_new",
-    "intake_save",
-    "intake_read",
-    "intake_finding",
-    "intake_decide",
-    "intake_matches",
-    "intake_import",
-    "reliance",
-    "independent_first",
-    "seen_version",
-    "version_list",
-    "version_detail",
-    "virtual_clinic",
-    "virtual_check",
-    "virtual_new_patient",
-    "virtual_world",
-    "virtual_world_draw",
-    "virtual_world_status",
-    "virtual_condition",
-    "settings",
-    "training:evaluation_list",
-    "training:evaluation_compare",
-]
+    "home", "case_list", "consultation_list", "consultation_new", "case_new", "intake_save", "intake_read",
+    "intake_finding", "intake_decide", "intake_matches", "intake_import", "reliance", "independent_first", "units",
+    "seen_version", "version_list", "version_detail", "virtual_clinic", "virtual_check", "virtual_new_patient",
+    "virtual_world", "virtual_world_draw", "virtual_world_status", "virtual_condition", "settings",
+    "training:evaluation_list", "training:evaluation_compare",
+]  # fmt: skip
 ADMINS = ["people", "people_invite", "people_require_second_factor", "integrations", "audit_log"]
 PERSON = ["people_role", "people_disable", "people_enable", "people_password", "people_second_factor"]
 OPEN = ["healthz", "join", "cds_discovery", "cds_service", "cds_feedback"]
