@@ -135,5 +135,5 @@ def test_few_queries_whatever_the_draft_holds(visitor, django_assert_max_num_que
          "decision": "pending", "state": "present"} for n in range(number)
     ]  # fmt: skip
     draft.save()
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(6):
         visitor.get(reverse("intake_draft", args=[draft.pk]))
