@@ -359,13 +359,16 @@ function carryOn() {
 }
 
 // A move that somebody opens takes the focus into its first empty field; Escape closes it and gives it back.
+function enter(move) {
+  const fields = [...move.querySelectorAll("form input:not([type=hidden]), form select, form textarea, form button")];
+  (fields.find((field) => !field.value || field.tagName === "BUTTON") ?? fields[0])?.focus();
+}
+
 document.addEventListener(
   "toggle",
   (event) => {
     const move = event.target;
-    if (!move.matches?.("#next details[name=move][open]") || document.activeElement !== move.querySelector("summary")) return;
-    const empty = [...move.querySelectorAll("form input:not([type=hidden]), form select, form textarea, form button")];
-    (empty.find((field) => !field.value || field.tagName === "BUTTON") ?? empty[0])?.focus();
+    if (move.matches?.("#next details[name=move][open]") && document.activeElement === move.querySelector("summary")) enter(move);
   },
   true,
 );
@@ -393,6 +396,6 @@ document.addEventListener("keydown", (event) => {
   const move = document.getElementById(MOVES[event.key]);
   if (!move || typing || event.ctrlKey || event.metaKey || event.altKey || document.getElementById("room")?.dataset.keys !== "1") return;
   event.preventDefault();
-  move.querySelector("summary").focus();
   move.open = true;
+  enter(move); // at once: the next key that is typed belongs to its field
 });

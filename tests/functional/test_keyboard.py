@@ -121,7 +121,7 @@ def test_a_virtual_case(visit: Visitor, engine: FakeEngine, clinician: User, vir
     expect(page.locator("#order")).to_be_focused()
 
     page.keyboard.press("n")
-    page.keyboard.type("Would not")
+    page.keyboard.type("Would not")  # without a pause: no letter may be taken for a key of the room
     tab_to(page, "Tell the agent")
     page.keyboard.press("Enter")
     expect(page.locator("#turn-9.final .target")).to_have_text("Community-acquired pneumonia")
