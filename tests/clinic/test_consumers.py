@@ -15,7 +15,7 @@ from clinic.models import Consultation, User
 from clinic.services.sessions import end_sessions
 from clinic.streaming import lookout
 from clinic.streaming.host import Host
-from tests.clinic.factories import make_consultation, make_site, make_user
+from tests.clinic.factories import make_case, make_consultation, make_site, make_user
 from tests.clinic.streaming.live import Opener, engine, host, open_socket, signed_in
 
 __all__ = ["engine", "host", "open_socket"]
@@ -39,6 +39,38 @@ async def test_what_a_person_may_not_see_is_not_found(host: Host, open_socket: O
     socket = await open_socket(consultation, other)
     await socket.communicator.connect()
     assert await socket.close_code() == 4404
+
+
+WHOSE = ("own", "a colleague's", "a colleague's patient", "another site's")
+READ = {
+    "clinician": {"own"},
+    "annotator": {"own", "a colleague's", "a colleague's patient"},
+    "adjudicator": {"own", "a colleague's", "a colleague's patient"},
+    "admin": {"own", "a colleague's", "a colleague's patient"},
+    "researcher": {"own", "a colleague's"},
+}
+"""The access matrix of the socket: the same people as read the page."""
+
+
+@pytest.mark.parametrize("role", READ)
+async def test_a_socket_opens_to_those_who_read_the_page(host: Host, open_socket: Opener, role: str) -> None:
+    me = await sync_to_async(make_user)(role)
+    for whose in WHOSE:
+        held = await sync_to_async(held_by)(whose, me)
+        socket = await open_socket(held, me)
+        if whose in READ[role]:
+            await socket.open()
+            await socket.close()
+        else:
+            await socket.communicator.connect()
+            assert await socket.close_code() == 4404, f"{role} and {whose}"
+
+
+def held_by(whose: str, me: User) -> Consultation:
+    site = make_site() if whose == "another site's" else me.site
+    clinician = me if whose == "own" else make_user(site=site)
+    kind = "patient" if whose.endswith("patient") else "virtual"
+    return make_consultation(case=make_case(kind, site=site), clinician=clinician)
 
 
 async def test_an_administrator_of_the_site_reads_and_does_not_steer(host: Host, open_socket: Opener) -> None:
