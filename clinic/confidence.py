@@ -93,7 +93,7 @@ def _consistency(leading: str, drafts: TurnDrafts | None) -> Consistency:
         agreeing=named[key] + 1,
         asked=len(drafts.drafts) + 1,
         failed=drafts.failed,
-        waiting=drafts.status == DraftStatus.WAITING,
+        waiting=drafts.status == DraftStatus.WAITING and not drafts.is_stuck,
         others=others,
     )
 

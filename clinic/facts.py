@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -28,6 +29,9 @@ from clinic.models import (
 )
 
 SIMULATED = "simulated"
+DECLINED, CORRECTED = "Not needed: ", "My differential: "
+"""How the turns begin in which a clinician answers the agent's words with their own."""
+QUESTION = re.compile(r"[^.!?\n]*\?")
 OTHERS = "family"
 """The section of the history that is about other people."""
 ALLERGIES = "allergies"
@@ -185,9 +189,18 @@ def _messages(turns: Sequence[Turn]) -> Iterable[Turn]:
 
 
 def _message(facts: Facts, turn: Turn) -> None:
-    facts.text += f"\n{turn.text}"
+    told = _own_words(turn)
+    facts.text += f"\n{told}"
     place = Known("", None, "", "", FindingSource.ENTERED, f"t{turn.number}", turn.number, turn.started_at)
-    _take(facts, read_text(turn.text), place)
+    _take(facts, read_text(told), place)
+
+
+def _own_words(turn: Turn) -> str:
+    """What the clinician states: not what they repeat of the agent's, not a differential, not a question."""
+    if turn.text.startswith(CORRECTED):
+        return ""
+    text = turn.text.removeprefix(DECLINED + turn.request) if turn.request else turn.text
+    return QUESTION.sub(" ", text)
 
 
 def _row(facts: Facts, row: Row) -> None:
@@ -202,7 +215,8 @@ def _row(facts: Facts, row: Row) -> None:
         turn=row.turn.number if row.turn_id and row.turn else None,
         at=row.at,
     )
-    facts.rows[place.row] = replace(place, id=place.row, value=row.text or row.name)
+    if not (isinstance(row, Finding) and row.code and row.state == FindingState.UNKNOWN):
+        facts.rows[place.row] = replace(place, id=place.row, value=row.text or row.name)
     facts.text += f"\n{row.name}: {row.text}"
     if isinstance(row, Finding) and row.code:
         _coded(facts, row, place)
@@ -243,10 +257,24 @@ def _take(facts: Facts, found: Iterable[Read], place: Known) -> None:
         known = replace(place, id=item.id, value=item.value, name=item.name, quote=item.quote)
         table = facts.coded if item.kind == "finding" else facts.values if item.kind == "value" else facts.results
         before = table.get(item.id)
-        if before is None or not (before.coded or (before.row == place.row and item.kind == "value")):
+        if before is None or not _stands(before, item, place):
             table[item.id] = known
             if item.kind == "value":
                 facts.series.setdefault(item.id, []).append(known)
+
+
+def _stands(before: Known, item: Read, place: Known) -> bool:
+    """Whether what is known already outweighs what was read now.
+
+    A number is of its time, so a later one always counts. What nobody knew, anybody may tell. A doubt takes nothing
+    back, and a code that a person confirmed outweighs words, but never a danger that appears later.
+    """
+    if item.kind == "value":
+        return before.row == place.row
+    if before.value is None:
+        return False
+    appears = before.value is False and item.value is True and place.turn is not None
+    return item.value is None or (before.coded and not appears)
 
 
 def place_of(row: Row) -> str:

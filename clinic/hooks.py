@@ -73,7 +73,9 @@ def caller(authorization: str, *, audience: str) -> CdsClient:
         issuer = jwt.decode(token, options={"verify_signature": False}).get("iss", "")
     except PyJWTError as error:
         raise Unauthorised("The token cannot be read.") from error
-    client = CdsClient.objects.filter(issuer=str(issuer)[:300], active=True).select_related("site").first()
+    client = (
+        CdsClient.objects.filter(issuer=str(issuer).replace("\0", "")[:300], active=True).select_related("site").first()
+    )
     if client is None:
         raise Unauthorised("The issuer is not registered here.")
     claims = _claims(token, header, client, audience)
@@ -129,15 +131,20 @@ def cards(*, client: CdsClient, body: dict[str, Any], links: Links) -> list[dict
 
 
 def _patient(client: CdsClient, body: dict[str, Any]) -> Patient | None:
-    """By the identifiers that the caller prefetched, or by the id of its context, at the client's own site."""
+    """By the record numbers that the caller prefetched; by its own id only where it sent none.
+
+    Two patients that match are nobody: a card about the wrong one is worse than none.
+    """
     context, prefetch = body.get("context"), body.get("prefetch")
-    names = [str(context.get("patientId") or "")] if isinstance(context, dict) else []
     resource = prefetch.get("patient") if isinstance(prefetch, dict) else None
     identifiers = resource.get("identifier") if isinstance(resource, dict) else None
-    for one in identifiers if isinstance(identifiers, list) else []:
-        names += [str(one["value"])] if isinstance(one, dict) and one.get("value") else []
-    wanted = [name[:64] for name in names if name]
-    return Patient.objects.filter(site=client.site, identifier__in=wanted).first() if wanted else None
+    listed = identifiers if isinstance(identifiers, list) else []
+    names = [str(one["value"]) for one in listed if isinstance(one, dict) and one.get("value")]
+    if not names and isinstance(context, dict):
+        names = [str(context.get("patientId") or "")]
+    wanted = {name.replace("\0", "")[:64] for name in names} - {""}
+    found = list(Patient.objects.filter(site=client.site, identifier__in=wanted)[:2])
+    return found[0] if len(found) == 1 else None
 
 
 def _open_consultation(patient: Patient) -> Consultation | None:

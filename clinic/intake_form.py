@@ -72,6 +72,8 @@ class IntakeForm(forms.Form):
         data = super().clean() or {}
         if data.get("kind") == CaseKind.PATIENT and not data.get("identifier", "").strip():
             self.add_error("identifier", "A real patient’s case needs the patient’s number at this site.")
+        if data.get("kind") != CaseKind.PATIENT and data.get("identifier", "").strip():
+            self.add_error("identifier", "A number belongs to a real patient: choose that kind, or clear the number.")
         for name, (low, high) in POSSIBLE.items():
             value = self._measured(data, name)
             if value is not None and not low <= value <= high:

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from clinic.models import CaseKind, ConsultationStatus, Finding, FindingState, LedgerEntry, LedgerStatus
-from clinic.summary import Summary
+from clinic.summary import Summary, evidence_words
 
 KIND_WORDS = {
     CaseKind.VIRTUAL: "VIRTUAL CASE, FOR PRACTICE. No real patient.",
@@ -31,7 +31,7 @@ def _lines(summary: Summary) -> Iterator[str]:
     for state, label in ((FindingState.PRESENT, "Present"), (FindingState.ABSENT, "Absent")):
         names = [row.name for row in summary.findings if row.code and not row.values and row.state == state]
         yield f"{label}: {', '.join(names)}" if names else ""
-    numbers = [result_line(row) for row in [*summary.findings, *summary.results] if row.values or row.turn_id]
+    numbers = [result_line(row) for row in summary.measured]
     yield f"Results: {'; '.join(numbers)}" if numbers else ""
     yield f"Red flags: {'; '.join(flag.says for flag in summary.red_flags)}" if summary.red_flags else ""
     yield from (ledger_line(entry) for entry in summary.ledger)
@@ -57,7 +57,9 @@ def result_line(row: Finding) -> str:
     """ "Potassium 5.9 mmol/L (3.5-5.1) high", or the report's words."""
     if not row.values:
         return f"{row.name}: {' '.join(row.text.split())}"
-    return ", ".join(value_words(value, row.name) for value in row.values)
+    # Whoever entered numbers with a report wrote one line for each number, and then the report.
+    report = " ".join(" ".join(row.text.split("\n")[len(row.values) :]).split())
+    return ", ".join(value_words(value, row.name) for value in row.values) + (f". {report}" if report else "")
 
 
 def value_words(value: dict[str, Any], name: str) -> str:
@@ -75,7 +77,7 @@ def ledger_line(entry: LedgerEntry) -> str:
         else ""
     )
     if entry.status == LedgerStatus.EXCLUDED:
-        evidence = "; ".join(str(fact.get("text") or fact.get("name") or "") for fact in entry.evidence)
+        evidence = "; ".join(evidence_words(entry))
         return f"Can’t miss: {entry.name}, excluded by {evidence}{by}"
     if entry.status == LedgerStatus.ACCEPTED:
         return f"Can’t miss: {entry.name}, accepted as open: {entry.reason}{by}"

@@ -61,6 +61,11 @@ class Summary:
         return self.case.kind == CaseKind.PATIENT
 
     @property
+    def measured(self) -> list[Finding]:
+        """Results: with numbers, of a turn, or in words without a code."""
+        return [row for row in [*self.findings, *self.results] if row.values or row.turn_id or not row.code]
+
+    @property
     def last_answer(self) -> Turn | None:
         """The agent's newest complete turn with a differential."""
         told = [turn for turn in self.agent_turns if (turn.action or {}).get("differential")]
@@ -71,6 +76,14 @@ class Summary:
         last = self.last_answer
         entries = list((last.action or {})["differential"]) if last else []
         return sorted(entries, key=lambda entry: -(entry.get("probability") or 0))
+
+
+def evidence_words(entry: LedgerEntry) -> list[str]:
+    """What excluded a hypothesis, in the words of the facts; simulated ones are counted and not quoted."""
+    real = [fact for fact in entry.evidence if fact.get("source") != "simulated"]
+    left = len(entry.evidence) - len(real)
+    words = [str(fact.get("text") or fact.get("name") or "") for fact in real]
+    return [*words, *([f"{left} simulated fact{'s' if left > 1 else ''}, left out"] if left else [])]
 
 
 def summary_of(consultation: Consultation, *, at: datetime) -> Summary:

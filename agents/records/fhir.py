@@ -5,6 +5,7 @@ A plain mapping of the resources that a case is made of; whatever else a bundle 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date
@@ -23,6 +24,9 @@ READ = frozenset(
 )  # fmt: skip
 _SEX: dict[str, Sex] = {"female": "female", "male": "male", "other": "other"}
 AGE = "30525-0"
+VOID = ("entered-in-error", "cancelled", "not-done")
+"""What was withdrawn is not read: a result of this status may be anybody's."""
+PRACTICE = "HTEST"
 DOUBTFUL = ("refuted", "entered-in-error", "differential", "provisional", "unconfirmed")
 SECTIONS = {"10164-2": "hpi", "10157-6": "family", "29762-2": "social", "10187-3": "review"}
 """LOINC codes of the parts of a history that are text."""
@@ -51,7 +55,7 @@ def case_of(name: str, document: Any) -> Parsed:
     kinds: dict[str, list[Resource]] = {}
     for entry in list_of(document.get("entry")):
         resource = entry.get("resource") if isinstance(entry, dict) else None
-        if not isinstance(resource, dict):
+        if not isinstance(resource, dict) or resource.get("status") in VOID:
             continue
         kinds.setdefault(str(resource.get("resourceType")), []).append(resource)
     patients = kinds.get("Patient", [])
@@ -68,7 +72,7 @@ def _case(name: str, patient: Resource, kinds: dict[str, list[Resource]]) -> Par
     history = {
         "past": _lines([one for one in kinds.get("Condition", []) if _established(one)]),
         "drugs": _lines(kinds.get("MedicationRequest", []) + kinds.get("MedicationStatement", [])),
-        "allergies": _lines(kinds.get("AllergyIntolerance", [])),
+        "allergies": _lines([one for one in kinds.get("AllergyIntolerance", []) if _established(one)]),
         **_sections(kinds.get("Observation", [])),
     }
     return CaseRecord(
@@ -79,8 +83,16 @@ def _case(name: str, patient: Resource, kinds: dict[str, list[Resource]]) -> Par
         complaint=_reason(kinds.get("Encounter", [])) or "No presenting complaint is stated in this record.",
         history={section: text for section, text in history.items() if text},
         results=results,
-        extra={"not_read": dict(not_read), "file": name, "identifier": _identifier(patient)},
+        extra={"not_read": dict(not_read), "file": name, **_whose(patient)},
     )
+
+
+def _whose(patient: Resource) -> dict[str, Any]:
+    """A practice patient is marked, and has no number: nothing that was invented may become a real patient."""
+    meta = patient.get("meta")
+    labels = list_of(meta.get("security")) if isinstance(meta, dict) else []
+    practice = any(isinstance(label, dict) and label.get("code") == PRACTICE for label in labels)
+    return {"practice": practice, "identifier": "" if practice else _identifier(patient)}
 
 
 def _identifier(patient: Resource) -> str:
@@ -147,9 +159,9 @@ def _stated_age(kinds: dict[str, list[Resource]]) -> float | None:
     """The age that an Observation states (LOINC 30525-0), for a bundle that names no date of birth."""
     for observation in kinds.get("Observation", []):
         quantity = observation.get("valueQuantity")
-        value = quantity.get("value") if isinstance(quantity, dict) else None
-        if _loinc(observation.get("code")) == AGE and isinstance(value, int | float) and 0 <= value <= 125:
-            return float(value)
+        value = _finite(quantity.get("value")) if isinstance(quantity, dict) else None
+        if _loinc(observation.get("code")) == AGE and value is not None and 0 <= value <= 125:
+            return value
     return None
 
 
@@ -177,15 +189,26 @@ def _value(part: Resource) -> Value | None:
     quantity = part.get("valueQuantity")
     if not isinstance(quantity, dict):
         return None
-    number = quantity.get("value")
-    if not isinstance(number, int | float) or isinstance(number, bool):
+    number = _finite(quantity.get("value"))
+    if number is None:
         return None
     low, high = _range(part.get("referenceRange"))
     unit = text_of(quantity.get("unit")) or text_of(quantity.get("code"))
     return Value(
-        code=_loinc(part.get("code")), value=float(number), unit=unit, flag=_flag(float(number), low, high),
+        code=_loinc(part.get("code")), value=number, unit=unit, flag=_flag(number, low, high),
         name=concept(part.get("code")), low=low, high=high,
     )  # fmt: skip
+
+
+def _finite(number: Any) -> float | None:
+    """A number that a database can hold; JSON in the wild has NaN, and integers of a thousand digits."""
+    if not isinstance(number, int | float) or isinstance(number, bool):
+        return None
+    try:
+        found = float(number)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None
 
 
 def _flag(number: float, low: float | None, high: float | None) -> str:
@@ -204,7 +227,4 @@ def _range(ranges: Any) -> tuple[float | None, float | None]:
     first = ranges[0] if isinstance(ranges, list) and ranges and isinstance(ranges[0], dict) else {}
     limits = (first.get(side) for side in ("low", "high"))
     low, high = (limit.get("value") if isinstance(limit, dict) else None for limit in limits)
-    return (
-        float(low) if isinstance(low, int | float) else None,
-        float(high) if isinstance(high, int | float) else None,
-    )
+    return _finite(low), _finite(high)

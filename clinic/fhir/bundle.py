@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any
 
+from agents.examinations import same
+from agents.types import Source
 from clinic.fhir.parts import (
     AI_ASSERTED,
     FINDINGS,
@@ -28,12 +31,13 @@ from clinic.models import (
     Finding,
     FindingState,
     LedgerEntry,
+    LedgerOrigin,
     LedgerStatus,
     Turn,
     TurnRole,
     User,
 )
-from clinic.summary import Summary
+from clinic.summary import Summary, evidence_words
 
 SECTION_CODES = {"hpi": "10164-2", "family": "10157-6", "social": "29762-2", "review": "10187-3"}
 """LOINC codes of the sections that are text; the others are lists of their own resources."""
@@ -202,16 +206,19 @@ class _Builder:
         return self._observation(f"finding/{row.pk}", code, row, **says, **note)
 
     def _results(self) -> Iterator[Resource]:
+        asked = {turn.pk for turn in self.summary.turns if turn.role == TurnRole.ENVIRONMENT}
         for row in self.summary.results:
             numbers = list(self._numbers(row))
             yield from numbers
             issued = instant(row.at)
+            # An answer is named by its question, and a question is no examination.
+            code = examination(row.name) if row.turn_id in asked else concept(row.name)
             yield (
                 self._new(
                     "DiagnosticReport",
                     f"report/{row.pk}",
                     status="final",
-                    code=examination(row.name),
+                    code=code,
                     effectiveDateTime=issued,
                     issued=issued,
                     result=[reference(number) for number in numbers],
@@ -219,7 +226,7 @@ class _Builder:
                     **self._about(),
                 )
                 if numbers
-                else self._observation(f"report/{row.pk}", examination(row.name), row, valueString=row.text)
+                else self._observation(f"report/{row.pk}", code, row, valueString=row.text)
             )
 
     def _numbers(self, row: Finding) -> Iterator[Resource]:
@@ -239,7 +246,12 @@ class _Builder:
     # --- what was done and decided -----------------------------------------------------------------------------------
 
     def _decided(self) -> Iterator[Resource]:
-        yield from (self._ledger(entry) for entry in self.summary.ledger)
+        for entry in self.summary.ledger:
+            if entry.decided_by or entry.origin == LedgerOrigin.CLINICIAN:
+                made = self._ledger(entry)
+                if entry.decided_by:
+                    self.authors[made["id"]] = entry.decided_by
+                yield made
         consultation = self.summary.consultation
         if consultation.diagnosis:
             yield self._diagnosed("diagnosis", consultation.diagnosis, "provisional", consultation.closing_note)
@@ -261,7 +273,7 @@ class _Builder:
         )
 
     def _ledger(self, entry: LedgerEntry) -> Resource:
-        evidence = [f"{fact.get('name', '')}: {fact.get('text', '')}" for fact in entry.evidence]
+        evidence = evidence_words(entry)
         says = f"Can’t miss; {entry.get_status_display().lower()}"
         text = ". ".join(filter(None, [says, entry.reason, "; ".join(evidence)]))
         verification = LEDGER_SAYS[LedgerStatus(entry.status)]
@@ -284,12 +296,26 @@ class _Builder:
     # --- what the agent said -----------------------------------------------------------------------------------------
 
     def _suggested(self) -> Iterator[Resource]:
-        done = {turn.number for turn in self.summary.turns if turn.role == TurnRole.ENVIRONMENT}
         for turn in self.summary.agent_turns:
             if (turn.action or {}).get("action") == "examine":
-                yield self._recommended(turn, ordered=turn.number + 1 in done)
+                yield self._recommended(turn, ordered=self._was_done(turn))
+        for entry in self.summary.ledger:
+            if not entry.decided_by and entry.origin != LedgerOrigin.CLINICIAN:
+                yield {**self._ledger(entry), "meta": {"security": [AI_ASSERTED]}}
         if self.summary.last_answer:
             yield self._impression(self.summary.last_answer)
+
+    def _was_done(self, turn: Turn) -> bool:
+        """Whether what came back before the agent spoke again was this examination, and not another or none."""
+        later = (one for one in self.summary.turns if one.number > turn.number)
+        replies = takewhile(lambda one: one.role != TurnRole.AGENT, later)
+        target = str((turn.action or {})["target"])
+        return any(
+            one.role == TurnRole.ENVIRONMENT
+            and one.source != Source.UNAVAILABLE
+            and (_folded(said := one.matched or one.request) == _folded(target) or same(said, target))
+            for one in replies
+        )
 
     def _recommended(self, turn: Turn, *, ordered: bool) -> Resource:
         action = turn.action or {}
@@ -346,6 +372,10 @@ class _Builder:
         return self._new(
             "Provenance", key, **meta, target=targets, recorded=instant(self.summary.made_at), agent=[agent]
         )
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.casefold().split())
 
 
 def _basis(entry: dict[str, Any]) -> str:

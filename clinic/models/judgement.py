@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db import models
+from django.utils import timezone
 
 
 class Commitment(models.Model):
@@ -61,6 +64,9 @@ class Handover(models.Model):
         return f"{self.sender} → {self.receiver}"
 
 
+PATIENCE = timedelta(minutes=5)
+
+
 class DraftStatus(models.TextChoices):
     WAITING = "waiting", "Waiting"
     DONE = "done", "Done"
@@ -80,3 +86,8 @@ class TurnDrafts(models.Model):
 
     def __str__(self) -> str:
         return f"{len(self.drafts)} of {self.wanted} drafts of {self.turn}"
+
+    @property
+    def is_stuck(self) -> bool:
+        """Asked for so long ago that whoever was to draw them is gone; they may be asked for again."""
+        return self.status == DraftStatus.WAITING and self.at < timezone.now() - PATIENCE

@@ -37,7 +37,7 @@ def _data(summary: Summary) -> dict[str, Any]:
         "complaint": case.complaint,
         "sections": [[name, text] for _, name, text in summary.sections],
         "findings": [[label, [row.name for row in coded if row.state == state]] for state, label in states],
-        "results": [result_line(row) for row in [*summary.findings, *summary.results] if row.values or row.turn_id],
+        "results": [result_line(row) for row in summary.measured],
         "red_flags": [flag.says for flag in summary.red_flags],
         "ledger": [ledger_line(entry) for entry in summary.ledger],
         "diagnosis": consultation.diagnosis if closed else "",
@@ -45,8 +45,13 @@ def _data(summary: Summary) -> dict[str, Any]:
         "status": consultation.get_status_display(),
         "clinician": consultation.clinician.display_name,
         "agent": agent_line(summary),
-        "outcome": summary.outcome.diagnosis if summary.outcome else "",
+        "outcome": _outcome(summary),
         "left_out": left_out_line(summary),
         "made": f"{timezone.localtime(summary.made_at):%d %b %Y %H:%M %Z}",
         "opened": f"{timezone.localtime(consultation.created_at):%d %b %Y %H:%M}",
     }
+
+
+def _outcome(summary: Summary) -> str:
+    found = summary.outcome
+    return f"{found.diagnosis} ({found.get_certainty_display().lower()})" if found else ""

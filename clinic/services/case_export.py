@@ -6,7 +6,19 @@ from datetime import datetime
 from typing import Any
 
 from agents.types import Source
-from clinic.models import Case, Consultation, Feedback, Finding, Handover, Outcome, SimulatedResult, Turn
+from clinic.models import (
+    Case,
+    Commitment,
+    Consultation,
+    Feedback,
+    Finding,
+    Handover,
+    LedgerEntry,
+    Outcome,
+    RedFlagAlert,
+    SimulatedResult,
+    Turn,
+)
 from clinic.services import audit
 
 FORMAT, FORMAT_VERSION = "rounds.case", 1
@@ -91,6 +103,9 @@ def _consultation(consultation: Consultation) -> dict[str, Any]:
         "turns": [_turn(turn) for turn in _turns(consultation)],
         "feedback": [_feedback(row) for row in consultation.feedback.select_related("by", "turn", "model_version")],
         "outcomes": [_outcome(row) for row in consultation.outcomes.select_related("by")],
+        "ledger": [_entry(row) for row in consultation.ledger.select_related("decided_by")],
+        "red_flags": [_alert(row) for row in consultation.red_flags.select_related("acknowledged_by")],
+        "commitment": _commitment(consultation),
         "handovers": [_handover(row) for row in consultation.handovers.select_related("sender", "receiver")],
         "status_history": [
             {"old": change.old, "new": change.new, "reason": change.reason, "at": change.at.isoformat()}
@@ -98,6 +113,29 @@ def _consultation(consultation: Consultation) -> dict[str, Any]:
         ],
         "audit": audit.entries_of("consultation", consultation.pk),
     }
+
+
+def _entry(row: LedgerEntry) -> dict[str, Any]:
+    kept = _columns(row, ("key", "name", "origin", "status", "evidence", "reason"))
+    return {**kept, "by": row.decided_by.username if row.decided_by else None, "at": _iso(row.decided_at)}
+
+
+def _alert(row: RedFlagAlert) -> dict[str, Any]:
+    kept = _columns(row, ("flag", "says", "because", "consider"))
+    by = row.acknowledged_by.username if row.acknowledged_by else None
+    return {
+        **kept,
+        "at": row.raised_at.isoformat(),
+        "acknowledged_by": by,
+        "acknowledged_at": _iso(row.acknowledged_at),
+    }
+
+
+def _commitment(consultation: Consultation) -> dict[str, Any] | None:
+    row = Commitment.objects.filter(consultation=consultation).select_related("by").first()
+    if row is None:
+        return None
+    return {**_columns(row, ("differential", "next_examination")), "by": row.by.username, "at": row.at.isoformat()}
 
 
 def _world(consultation: Consultation) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from agents.client import PolicyClient, PolicyError
 from agents.types import MalformedAction
@@ -31,8 +32,8 @@ def ask_again(*, consultation: Consultation, by: User, wanted: int = DRAFTS) -> 
         raise Refused(SENTENCES["not_yours"])
     with transaction.atomic():
         drafts, fresh = TurnDrafts.objects.get_or_create(turn=turn, defaults={"wanted": wanted})
-        if drafts.status == DraftStatus.FAILED:
-            TurnDrafts.objects.filter(pk=drafts.pk).update(status=DraftStatus.WAITING)
+        if drafts.status == DraftStatus.FAILED or drafts.is_stuck:
+            TurnDrafts.objects.filter(pk=drafts.pk).update(status=DraftStatus.WAITING, at=timezone.now())
             drafts.status, fresh = DraftStatus.WAITING, True
         if fresh:
             transaction.on_commit(lambda: dispatch.draft(turn.pk))

@@ -36,8 +36,10 @@ from clinic.services.steering import (
     locked,
     recommendation,
     record,
+    refuse_early,
     refuse_patient,
     steering,
+    storable,
 )
 from clinic.services.worlds import ask_world, world_for
 
@@ -100,6 +102,7 @@ def ask(*, consultation: Consultation, by: User, question: str) -> Turn:
     refuse_patient(consultation)
     if not question.strip():
         raise Refused(SENTENCES["needs_text"])
+    refuse_early(consultation, by)
     observation = ask_world(world_for(consultation.case).ask(question))
     with steering(consultation, by) as step:
         step.tell(step.turn(TurnRole.CLINICIAN, text=question.strip()))
@@ -124,6 +127,7 @@ def order_many(*, consultation: Consultation, by: User, examinations: Sequence[s
         raise Refused(SENTENCES["too_many_at_once"].format(most=AT_ONCE))
     if not requests:
         requests = [_wanted(about, ActionKind.EXAMINE, "nothing_to_order").target]
+    refuse_early(consultation, by)
     results = _examined(consultation, requests, by)
     with steering(consultation, by, about=about) as step:
         _decide(step, about, requests, "ordered")
@@ -141,6 +145,7 @@ def answer(*, consultation: Consultation, by: User, text: str = "") -> Turn:
         return _enter(consultation, by, "answered", TurnRole.CLINICIAN, about.target, text, about=about)
     if consultation.case.kind == CaseKind.PATIENT:
         raise Refused(SENTENCES["needs_text"])
+    refuse_early(consultation, by)
     observation = ask_world(world_for(consultation.case).ask(about.target))
     with steering(consultation, by, about=about) as step:
         _decide(step, about, [about.target], "answered")
@@ -253,6 +258,7 @@ def _enter(
     values: Sequence[Value] = (),
     about: Recommendation | None,
 ) -> Turn:
+    request, text = storable(request), storable(text)
     with steering(consultation, by, about=about) as step:
         _decide(step, about, [request], what)
         turn = step.turn(role, text=text.strip(), request=request.strip()[:300], source=Source.ENTERED)

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from agents.types import ActionKind, HypothesisGroup
+from clinic.facts import CORRECTED, DECLINED
 from clinic.models import Consultation, DeclineReason, Feedback, FeedbackKind, Turn, TurnRole, User
 from clinic.services import feedback
 from clinic.services.errors import SENTENCES, Refused
@@ -27,7 +28,7 @@ def decline(*, consultation: Consultation, by: User, reason_code: str, reason: s
     if reason_code == DeclineReason.OTHER and not reason.strip():
         raise Refused(SENTENCES["words_for_other"])
     because = "" if reason_code == DeclineReason.OTHER else f" {DeclineReason(reason_code).label}."
-    words = f"Not needed: {about.target}.{because} {reason.strip()}".strip()
+    words = f"{DECLINED}{about.target}.{because} {reason.strip()}".strip()
     with steering(consultation, by, about=about) as step:
         feedback.give(
             kind=FeedbackKind.REJECTED,
@@ -39,7 +40,8 @@ def decline(*, consultation: Consultation, by: User, reason_code: str, reason: s
             reason=reason,
             data={"action": str(about.kind)},
         )
-        turn = step.turn(TurnRole.CLINICIAN, text=words)
+        # `request` is what the agent said: no fact is read from it.
+        turn = step.turn(TurnRole.CLINICIAN, text=words, request=about.target[:300])
         step.tell(turn)
         step.go_on()
         step.audit("declined", reason=reason_code)
@@ -66,7 +68,7 @@ def correct_differential(*, consultation: Consultation, by: User, rows: Sequence
             target=wanted[0]["diagnosis"],
             data={"rows": wanted, "agent": about.differential if about else []},
         )
-        turn = step.turn(TurnRole.CLINICIAN, text=f"My differential: {'; '.join(map(_words, wanted))}.")
+        turn = step.turn(TurnRole.CLINICIAN, text=f"{CORRECTED}{'; '.join(map(_words, wanted))}.")
         step.tell(turn)
         step.go_on()
         step.audit("differential_corrected")

@@ -17,7 +17,7 @@ from agents.knowledge.conditions import knowledge
 from agents.records import Rejection, fhir
 from agents.types import CaseRecord, RecordedResult, Value
 from agents.world.questions import words
-from clinic.models import Case, Finding, FindingSource, FindingState, IntakeDraft, User
+from clinic.models import Case, CaseKind, Finding, FindingSource, FindingState, IntakeDraft, User
 from clinic.services import audit, cases
 from clinic.services.errors import Refused
 
@@ -86,6 +86,8 @@ def confirm_shown(*, draft: IntakeDraft, by: User, proposals: list[str]) -> None
 
 def import_bundle(*, by: User, content: bytes, name: str = "bundle") -> IntakeDraft:
     """A FHIR R4 bundle as a draft: history fills the form, every result waits to be confirmed."""
+    if b"\\u0000" in content or b"\0" in content:
+        raise Refused("The file holds a NUL character, so nothing was imported. Export it again from its source.")
     if len(content) > BUNDLE_BYTES:
         raise Refused(f"The file is larger than {BUNDLE_BYTES // 1_000_000} MB; export one patient's bundle.")
     try:
@@ -119,6 +121,8 @@ def submit(*, draft: IntakeDraft, by: User, facts: dict[str, Any], vitals: list[
                 f"{len(waiting)} proposed finding{'s' if len(waiting) > 1 else ''} still wait for you "
                 f"({', '.join(waiting[:3])}{' …' if len(waiting) > 3 else ''}): confirm or dismiss each. All is saved."
             )
+        if facts["kind"] == CaseKind.PATIENT and current.fields.get("practice"):
+            raise Refused("This draft came from a practice bundle: it cannot become a real patient's case.")
         case = cases.create(by=by, **facts)
         rows = [_row(case, by, entry) for entry in current.proposals if entry["decision"] == CONFIRMED]
         Finding.objects.bulk_create([*rows, *(_vital(case, by, value) for value in vitals)])
@@ -196,7 +200,10 @@ def _fields(record: CaseRecord) -> dict[str, str]:
     age = "" if record.age_years is None else f"{record.age_years:g}"
     complaint = "" if record.complaint.startswith("No presenting complaint") else record.complaint
     identifier = str(record.extra.get("identifier", ""))
-    return {"age_years": age, "sex": record.sex, "complaint": complaint, "identifier": identifier, **record.history}
+    kind = CaseKind.VIRTUAL if record.extra.get("practice") else CaseKind.PATIENT
+    typed = {"kind": str(kind), "practice": "yes" if record.extra.get("practice") else ""}
+    facts = {"age_years": age, "sex": record.sex, "complaint": complaint, "identifier": identifier}
+    return {**typed, **facts, **record.history}
 
 
 def _row(case: Case, by: User, entry: dict[str, Any]) -> Finding:

@@ -31,8 +31,8 @@ def open_ledger(consultation: Consultation, facts: Facts) -> list[LedgerEntry]:
     """The knowledge's can't-miss conditions of this complaint that a person of this age and sex can have."""
     if facts.group is None:
         return []
-    listed = model().known.cant_miss(facts.group)
-    possible = [condition for condition in listed if can_have(consultation.case, condition)]
+    listed = {c.id: c for group in facts.groups for c in model().known.cant_miss(group)}
+    possible = [condition for condition in listed.values() if can_have(consultation.case, condition)]
     return _add(consultation, [(c.id, c.name) for c in possible], LedgerOrigin.KNOWLEDGE)
 
 
@@ -46,6 +46,11 @@ def add_conditions(consultation: Consultation, conditions: Iterable[str]) -> lis
     """Conditions of the knowledge that a red flag asks to consider, where this patient can have them."""
     known = model().known.conditions
     possible = [known[key] for key in conditions if key in known and can_have(consultation.case, known[key])]
+    for entry in consultation.ledger.filter(key__in=[c.id for c in possible], status=LedgerStatus.EXCLUDED):
+        # What was ruled out before the flag was raised has to be looked at once more.
+        entry.move_to(
+            LedgerStatus.OPEN, by=None, reason="a red flag was raised", evidence=[], decided_by=None, decided_at=None
+        )
     return _add(consultation, [(c.id, c.name) for c in possible], LedgerOrigin.RED_FLAG)
 
 

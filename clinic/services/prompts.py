@@ -101,10 +101,16 @@ def _inquiry(consultation: Consultation, early: list[Turn]) -> Inquiry:
     entered = [
         f"{fact.name}: {fact.text}" for fact in consultation.case.findings.filter(consultation=None, retracted_at=None)
     ]
-    lines = [*entered, *(turn.text for turn in early)]
+    lines = [*entered, *map(_early, early)]
     if lines:
         inquiry.history["note"] = "\n".join(lines)
     return inquiry
+
+
+def _early(turn: Turn) -> str:
+    """What was written before the agent first answered; a result with the name of its examination."""
+    named = turn.role == TurnRole.ENVIRONMENT and (turn.matched or turn.request)
+    return f"{turn.matched or turn.request}: {turn.text}" if named else turn.text
 
 
 def _reply(codec: Codec, turns: list[Turn]) -> str:

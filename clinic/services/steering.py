@@ -64,6 +64,7 @@ class Step:
 
     def turn(self, role: TurnRole, **facts: Any) -> Turn:
         self._refuse_simulated(facts.get("source", ""))
+        facts = {name: storable(value) if isinstance(value, str) else value for name, value in facts.items()}
         number = agent_turns.next_number(self.consultation)
         made = Turn.objects.create(
             consultation=self.consultation, number=number, by=self.by, role=role, finished_at=self.at, **facts
@@ -163,6 +164,24 @@ def locked(consultation: Consultation, by: User) -> Consultation:
     if current is None:
         raise Refused(SENTENCES["not_yours"])
     return current
+
+
+def storable(text: str) -> str:
+    """Without NUL characters, which the database refuses and nobody meant to type."""
+    return text.replace("\0", "")
+
+
+def refuse_early(consultation: Consultation, by: User) -> None:
+    """Before a world is asked: whoever may not take the step costs nothing. The lock still decides afterwards."""
+    current = Consultation.objects.steerable_by(by).filter(pk=consultation.pk).first()
+    if current is None:
+        raise Refused(SENTENCES["not_yours"])
+    if current.status == ConsultationStatus.CLOSED:
+        raise Refused(SENTENCES["closed"])
+    if current.status not in OPEN:
+        raise Refused(SENTENCES["thinking"])
+    if current.paused_at:
+        raise Refused(SENTENCES["paused"])
 
 
 def refuse_patient(consultation: Consultation) -> None:

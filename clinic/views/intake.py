@@ -56,9 +56,8 @@ def intake_save(request: SignedIn) -> HttpResponse:
 @require_POST
 def intake_read(request: SignedIn) -> HttpResponse:
     """Read the pasted note; what it says is proposed, quoted, and waits."""
-    return _change(
-        request, lambda draft: intake.read_note(draft=draft, by=request.user, note=request.POST.get("note", ""))
-    )
+    note = _typed(request).get("note", "")
+    return _change(request, lambda draft: intake.read_note(draft=draft, by=request.user, note=note))
 
 
 @require_POST
@@ -186,7 +185,8 @@ def _initial(draft: IntakeDraft) -> dict[str, Any]:
 def _typed(request: HttpRequest) -> dict[str, str]:
     """The form's fields as typed, and the note; nothing else of a request is kept."""
     names = [*IntakeForm.base_fields, "note"]
-    return {name: request.POST[name][: intake.NOTE_CHARACTERS] for name in names if name in request.POST}
+    typed = {name: request.POST[name].replace("\0", "") for name in names if name in request.POST}
+    return {name: text[: intake.NOTE_CHARACTERS] for name, text in typed.items()}
 
 
 def _visible(request: SignedIn, draft_id: UUID | str) -> IntakeDraft:

@@ -26,11 +26,46 @@ def value(name: str, number: float, unit: str) -> dict:
 
 
 def test_a_confirmed_code_counts_more_than_later_words(room) -> None:
-    make_finding(room.case, name="Fever", code="fever", state="absent", text="no fever", values=[])
-    turn = make_turn(room, text="Fever since noon.", source="entered")
-    make_finding(room.case, consultation=room, turn=turn, name="Course", text="Fever since noon.", values=[])
+    make_finding(room.case, name="Fever", code="fever", state="present", text="39 degrees", values=[])
+    turn = make_turn(room, text="No fever.", source="entered")
+    make_finding(room.case, consultation=room, turn=turn, name="Course", text="No fever.", values=[])
     fever = read_facts(room).coded["fever"]
-    assert (fever.value, fever.state, fever.quote, fever.coded) == (False, "absent", "no fever", True)
+    assert (fever.value, fever.state, fever.quote, fever.coded) == (True, "present", "39 degrees", True)
+
+
+@pytest.mark.parametrize("state", ["absent", "unknown"])
+def test_a_danger_that_appears_later_counts_whatever_was_confirmed_before(room, state) -> None:
+    make_finding(room.case, name="Coughing up blood", code="hemoptysis", state=state, text=state, values=[])
+    make_turn(room, "clinician", text="Coughed up blood since noon.")
+    assert read_facts(room).coded["hemoptysis"].value is True
+
+
+def test_a_later_measurement_replaces_the_one_of_the_intake(room) -> None:
+    pressure = {"code": "systolic_bp", "name": "Systolic blood pressure", "value": 130.0, "unit": "mm[Hg]"}
+    make_finding(room.case, name="Systolic blood pressure", code="systolic_bp", text="130 mmHg", values=[pressure])
+    make_turn(room, "clinician", text="BP is now 70/40, clammy.")
+    assert read_facts(room).values["systolic_bp"].value == 70
+
+
+def test_a_doubt_takes_nothing_back(room) -> None:
+    make_turn(room, "clinician", text="She fainted twice.")
+    make_turn(room, "clinician", text="Possible syncope reported.")
+    assert read_facts(room).coded["syncope"].value is True
+
+
+@pytest.mark.parametrize(
+    ("text", "request_"),
+    [
+        ("Not needed: Do you have neck stiffness?. Already known.", "Do you have neck stiffness?"),
+        ("Not needed: Neck stiffness. Would not change what I do.", "Neck stiffness"),
+        ("My differential: Meningitis with stiff neck 40 %.", ""),
+        ("Should I look for a stiff neck?", ""),
+    ],
+)
+def test_the_agent_s_words_and_questions_are_no_facts(room, text, request_) -> None:
+    make_turn(room, "clinician", text=text, request=request_)
+    assert "neck_stiffness_symptom" not in read_facts(room).coded
+    assert "neck_stiffness" not in read_facts(room).coded
 
 
 def test_an_unknown_finding_is_known_to_be_unknown(room) -> None:

@@ -100,6 +100,20 @@ def test_an_open_consultation_is_linked_with_what_is_open(client, open_consultat
     assert card["overrideReasons"]
 
 
+def test_an_identifier_outweighs_the_caller_s_own_id(client, open_consultation):
+    """Their Patient/MRN-1 is somebody else: the record number says who it is."""
+    stranger = {"resourceType": "Patient", "identifier": [{"value": "MRN-77"}]}
+    (card,) = call(client, token(), body("MRN-1", prefetch={"patient": stranger})).json()["cards"]
+    assert card["indicator"] == "info"
+
+
+def test_two_matching_patients_are_nobody(client, open_consultation):
+    make.make_patient(site=open_consultation.site, identifier="MRN-2")
+    both = {"resourceType": "Patient", "identifier": [{"value": "MRN-1"}, {"value": "MRN-2"}]}
+    (card,) = call(client, token(), body(prefetch={"patient": both})).json()["cards"]
+    assert card["indicator"] == "info"
+
+
 def test_a_red_flag_makes_it_critical(client, open_consultation):
     RedFlagAlert.objects.create(consultation=open_consultation, flag="shock", says="Systolic pressure below 90 mmHg")
     (card,) = call(client, token(), body()).json()["cards"]

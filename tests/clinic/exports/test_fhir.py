@@ -10,7 +10,9 @@ from fhir.resources.R4B.bundle import Bundle
 from agents.records import fhir
 from clinic.fhir import bundle_of
 from clinic.models import CaseKind, Consultation
+from clinic.note import note_of
 from clinic.services import intake
+from clinic.services.errors import Refused
 from clinic.summary import summary_of
 from tests.clinic import factories as make
 from tests.clinic.exports.conftest import closed_consultation
@@ -42,14 +44,16 @@ def test_every_reference_leads_to_a_resource(summary):
 def test_what_the_agent_said_is_labelled_and_nothing_else(summary):
     bundle = bundle_of(summary)
     labelled = {e["resource"]["resourceType"] for e in bundle["entry"] if AI in labels(e["resource"])}
-    assert labelled == {"ServiceRequest", "ClinicalImpression", "Provenance"}
+    assert labelled == {"ServiceRequest", "ClinicalImpression", "Condition", "Provenance"}
+    (only,) = [c for c in resources(bundle, "Condition") if AI in labels(c)]
+    assert only["code"]["text"] == "Aortic dissection", "what a person has not decided is not a person's"
     (impression,) = resources(bundle, "ClinicalImpression")
     assert impression["finding"][0]["basis"] == "stated probability 60%; group likely; for: pleuritic pain"
     (device,) = resources(bundle, "Device")
     made = {target["reference"] for p in resources(bundle, "Provenance") if AI in labels(p) for target in p["target"]}
-    assert made == {
-        f"urn:uuid:{r['id']}" for k in ("ServiceRequest", "ClinicalImpression") for r in resources(bundle, k)
-    }
+    kinds = ("ServiceRequest", "ClinicalImpression", "Condition")
+    said = [r for k in kinds for r in resources(bundle, k) if AI in labels(r)]
+    assert made == {f"urn:uuid:{r['id']}" for r in said}
     assert device["version"][0]["value"] == summary.consultation.model_version.version
 
 
@@ -95,6 +99,59 @@ def test_simulated_results_stay_inside(db):
     assert "SIMULATED-TROPONIN" not in json.dumps(bundle)
     assert all("HTEST" in labels(entry["resource"]) for entry in bundle["entry"])
     assert summary.left_out == 1
+
+
+def test_a_proposal_is_completed_only_by_the_same_examination(summary):
+    (request,) = resources(bundle_of(summary), "ServiceRequest")
+    assert request["status"] == "completed"
+    summary.turns[1].request = summary.turns[1].matched = "ECG"
+    (request,) = resources(bundle_of(summary), "ServiceRequest")
+    assert request["status"] == "draft"
+
+
+def test_simulated_evidence_is_counted_and_not_quoted(db):
+    held = closed_consultation(make.make_case(kind=CaseKind.VIRTUAL))
+    entry = held.ledger.get(key="acs")
+    entry.evidence = [{"name": "Troponin", "text": "SIMULATED 0.01", "source": "simulated"}]
+    entry.save()
+    summary = summary_of(held, at=timezone.now())
+    assert "SIMULATED 0.01" not in json.dumps(bundle_of(summary)) + note_of(summary)
+    assert "1 simulated fact, left out" in note_of(summary)
+
+
+def test_what_was_invented_comes_back_as_practice_only(db):
+    held = closed_consultation(make.make_case(kind=CaseKind.VIRTUAL))
+    bundle = json.dumps(bundle_of(summary_of(held, at=timezone.now())))
+    draft = intake.import_bundle(by=held.clinician, content=bundle.encode())
+    assert (draft.fields["kind"], draft.fields["identifier"]) == ("virtual", "")
+    intake.confirm_shown(draft=draft, by=held.clinician, proposals=[entry["id"] for entry in draft.proposals])
+    facts = {
+        "kind": "patient",
+        "complaint": "x",
+        "age_years": 40.0,
+        "sex": "female",
+        "identifier": "MRN",
+        "history": {},
+    }
+    with pytest.raises(Refused, match="practice bundle"):
+        intake.submit(draft=draft, by=held.clinician, facts=facts, vitals=[])
+
+
+@pytest.mark.parametrize("status", ["entered-in-error", "cancelled"])
+def test_a_withdrawn_result_is_not_read(summary, status):
+    bundle = bundle_of(summary)
+    for observation in resources(bundle, "Observation"):
+        observation["status"] = status
+    assert fhir.case_of("x", bundle).results == ()
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), 10**400])
+def test_a_number_that_is_none_is_left_out(summary, number):
+    bundle = bundle_of(summary)
+    for observation in resources(bundle, "Observation"):
+        if "valueQuantity" in observation:
+            observation["valueQuantity"]["value"] = number
+    assert all(not result.values for result in fhir.case_of("x", bundle).results)
 
 
 def test_the_same_rows_give_the_same_bundle(summary):

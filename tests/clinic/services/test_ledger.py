@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
 from agents.types import Action, ActionKind, Hypothesis, HypothesisGroup
 from clinic.facts import read_facts
@@ -110,3 +111,19 @@ def test_a_clinicians_own_entry(room, entry) -> None:
     made = ledger.add(consultation=room, by=room.clinician, name="Takotsubo cardiomyopathy")
     assert (made.origin, made.key) == (LedgerOrigin.CLINICIAN, "takotsubo cardiomyopathy")
     assert ledger.add(consultation=room, by=room.clinician, name="PE") == entry
+
+
+def test_a_red_flag_opens_what_was_excluded_before_it(db) -> None:
+    consultation = make_consultation()
+    entry = LedgerEntry.objects.create(consultation=consultation, key="sah", name="SAH", origin="knowledge")
+    facts = [{"finding": "x", "name": "x", "text": "x"}]
+    entry.move_to("excluded", by=None, evidence=facts, decided_by=consultation.clinician, decided_at=timezone.now())
+    ledger.add_conditions(consultation, ["sah"])
+    entry.refresh_from_db()
+    assert (entry.status, entry.evidence) == ("open", [])
+
+
+def test_several_complaints_open_the_dangers_of_each(db) -> None:
+    consultation = make_consultation(case=make_case(complaint="Chest pain and a bad headache", history={}))
+    ledger.open_ledger(consultation, read_facts(consultation))
+    assert {"pe", "sah"} <= set(consultation.ledger.values_list("key", flat=True))

@@ -98,6 +98,14 @@ def test_an_impossible_vital_sign_is_refused_and_kept(visitor, field, typed, say
     assert not Case.objects.exists()
 
 
+def test_a_patient_s_number_makes_no_invented_case(visitor):
+    fields = {"kind": "virtual", "sex": "male", "complaint": "Fever", "identifier": "MRN-1"}
+    page = visitor.post(reverse("case_new"), fields)
+    assert page.status_code == 422
+    assert "belongs to a real patient" in page.content.decode()
+    assert not Case.objects.exists()
+
+
 def test_fahrenheit_is_read_as_such(visitor):
     fields = {"kind": "virtual", "sex": "male", "complaint": "Fever", "temperature": "101.3", "temperature_unit": "F"}
     assert visitor.post(reverse("case_new"), fields).status_code == 302
