@@ -64,7 +64,7 @@ def test_red_flags_stand_whatever_the_agent_says(room: Page) -> None:
 
 
 def test_arguments_are_quoted_from_this_patient_or_not_in_this_record(room: Page) -> None:
-    row = room.locator(".hypothesis").first
+    row = room.locator(".hypothesis", has_text="Ectopic pregnancy").first
     row.locator("summary").click()
     expect(row).to_contain_text("Last period seven weeks ago")
     expect(row.locator("li", has_text="vaginal bleeding")).to_contain_text("Not in this record")
@@ -84,7 +84,7 @@ def test_nothing_is_closed_over_what_is_open(room: Page) -> None:
     expect(room.locator("#ledger h2")).to_contain_text("open")
     found = Consultation.objects.get()
     assert found.ledger.get(key="appendicitis").status == "accepted"
-    other = room.locator(".entry", has_text="Small bowel obstruction")
+    other = room.locator(".entry", has_text="Small-bowel obstruction")
     other.locator("summary").click()
     other.get_by_role("checkbox").first.check()
     other.get_by_role("button", name="Exclude").click()
