@@ -30,10 +30,10 @@ from clinic.models import (
 )
 from clinic.services import agent_turns, dispatch, feedback, independent, language_world, ledger, red_flags, versions
 from clinic.services.errors import SENTENCES, Refused
+from clinic.services.holding import locked
 from clinic.services.steering import (
     Recommendation,
     Step,
-    locked,
     recommendation,
     record,
     refuse_early,

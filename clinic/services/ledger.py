@@ -15,7 +15,6 @@ from clinic.facts import Facts, read_facts
 from clinic.models import (
     Case,
     Consultation,
-    ConsultationStatus,
     LedgerEntry,
     LedgerOrigin,
     LedgerStatus,
@@ -24,6 +23,7 @@ from clinic.models import (
 from clinic.naming import keyed
 from clinic.services import audit
 from clinic.services.errors import SENTENCES, Refused
+from clinic.services.holding import held
 from clinic.services.redraw import redraw
 
 
@@ -123,17 +123,6 @@ def can_have(case: Case, condition: Condition) -> bool:
     if case.age_years is None or case.sex not in ("male", "female"):
         return True
     return age_sex_weight(condition, case.age_years, case.sex) > 0
-
-
-def held(consultation: Consultation, by: User) -> Consultation:
-    """The consultation, locked, for the clinician who holds it; a closed one stays as it was."""
-    rows = Consultation.objects.steerable_by(by).select_for_update(no_key=True, of=("self",))
-    current = rows.select_related("case", "site").filter(pk=consultation.pk).first()
-    if current is None:
-        raise Refused(SENTENCES["not_yours"])
-    if current.status == ConsultationStatus.CLOSED:
-        raise Refused(SENTENCES["closed"])
-    return current
 
 
 def _add(consultation: Consultation, wanted: Iterable[tuple[str, str]], origin: LedgerOrigin) -> list[LedgerEntry]:

@@ -8,8 +8,9 @@ from agents.matching import ontology
 from clinic.models import Certainty, Consultation, FeedbackKind, Outcome, User
 from clinic.services import feedback
 from clinic.services.errors import SENTENCES, Refused
+from clinic.services.holding import locked
 from clinic.services.redraw import redraw
-from clinic.services.steering import locked, record
+from clinic.services.steering import record
 
 
 @transaction.atomic

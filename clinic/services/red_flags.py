@@ -14,6 +14,7 @@ from clinic.models import Consultation, EventType, RedFlagAlert, StaleStatus, Us
 from clinic.services import audit, ledger
 from clinic.services.errors import SENTENCES
 from clinic.services.events import Outbox
+from clinic.services.holding import held
 from clinic.services.redraw import redraw
 
 
@@ -66,7 +67,7 @@ def raise_flags(consultation: Consultation, facts: Facts, outbox: Outbox | None 
 def acknowledge(*, alert: RedFlagAlert, by: User) -> None:
     """Seen, by whom and when. The alert stays on the page."""
     with transaction.atomic():
-        current = ledger.held(alert.consultation, by)
+        current = held(alert.consultation, by)
         mine = RedFlagAlert.objects.filter(pk=alert.pk, acknowledged_at=None)
         if not mine.update(acknowledged_by=by, acknowledged_at=timezone.now()):
             raise StaleStatus(SENTENCES["stale"])

@@ -29,6 +29,7 @@ from clinic.models import (
 from clinic.services import agent_turns, audit, dispatch, red_flags
 from clinic.services.errors import SENTENCES, Refused
 from clinic.services.events import Outbox
+from clinic.services.holding import locked
 from clinic.services.worlds import keep
 
 OPEN = (
@@ -142,12 +143,7 @@ def steering(
     """
     with transaction.atomic():
         current = locked(consultation, by)
-        if current.status == ConsultationStatus.CLOSED:
-            raise Refused(SENTENCES["closed"])
-        if current.status not in OPEN:
-            raise Refused(SENTENCES["thinking"])
-        if current.paused_at and not paused:
-            raise Refused(SENTENCES["paused"])
+        _refuse_unless_open(current, paused=paused)
         if about and _last_spoken(current) != about.turn:
             raise StaleStatus(SENTENCES["stale"])
         try:
@@ -155,15 +151,6 @@ def steering(
         except IllegalTransition as error:
             raise StaleStatus(SENTENCES["stale"]) from error
     consultation.status, consultation.last_seq = current.status, current.last_seq
-
-
-def locked(consultation: Consultation, by: User) -> Consultation:
-    # NO KEY UPDATE does not make the agent's event inserts wait, which refer to this row.
-    rows = Consultation.objects.steerable_by(by).select_for_update(no_key=True, of=("self",))
-    current = rows.select_related("case", "site").filter(pk=consultation.pk).first()
-    if current is None:
-        raise Refused(SENTENCES["not_yours"])
-    return current
 
 
 def storable(text: str) -> str:
@@ -176,11 +163,15 @@ def refuse_early(consultation: Consultation, by: User) -> None:
     current = Consultation.objects.steerable_by(by).filter(pk=consultation.pk).first()
     if current is None:
         raise Refused(SENTENCES["not_yours"])
+    _refuse_unless_open(current)
+
+
+def _refuse_unless_open(current: Consultation, *, paused: bool = False) -> None:
     if current.status == ConsultationStatus.CLOSED:
         raise Refused(SENTENCES["closed"])
     if current.status not in OPEN:
         raise Refused(SENTENCES["thinking"])
-    if current.paused_at:
+    if current.paused_at and not paused:
         raise Refused(SENTENCES["paused"])
 
 
