@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents.knowledge.conditions import knowledge
+from clinic.answers import leader
 from clinic.arguments import Arguments, arguments
 from clinic.facts import Facts
 from clinic.models import DraftStatus, TurnDrafts
@@ -70,15 +71,6 @@ def confidence_of(facts: Facts, action: dict[str, Any], drafts: TurnDrafts | Non
         evidence=arguments(facts, condition),
         missing=_missing(facts, condition),
     )
-
-
-def leader(action: dict[str, Any]) -> str:
-    """The diagnosis that an answer puts first: what it diagnoses, else the most probable of its differential."""
-    if action.get("action") == "diagnose":
-        return str(action.get("target") or "")
-    entries = [entry for entry in action.get("differential") or [] if entry.get("diagnosis")]
-    ranked = sorted(entries, key=lambda entry: -(entry.get("probability") or 0))
-    return str(ranked[0]["diagnosis"]) if ranked else ""
 
 
 def _consistency(leading: str, drafts: TurnDrafts | None) -> Consistency:

@@ -8,7 +8,7 @@ from math import sqrt
 
 from django.db.models import Prefetch
 
-from clinic.confidence import leader
+from clinic.answers import leader
 from clinic.models import (
     CaseKind,
     Certainty,

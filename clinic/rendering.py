@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from agents.examinations import find, match
 from agents.knowledge.catalogue import Examination
+from clinic.answers import ranked
 from clinic.models import Finding, SimulatedResult, Turn, TurnRole
 from clinic.services.errors import sentence
 
@@ -86,8 +87,7 @@ def _final(kind: str) -> bool:
 
 def leading(action: dict[str, Any]) -> list[dict[str, Any]]:
     """The three hypotheses that stood first at this turn."""
-    ranked = sorted(action.get("differential") or [], key=lambda entry: -(entry.get("probability") or 0))
-    return ranked[:3]
+    return ranked(action)[:3]
 
 
 def results(turn: Turn) -> list[dict[str, Any]]:

@@ -11,7 +11,8 @@ from django.utils.safestring import SafeString
 
 from agents.knowledge.catalogue import catalogue
 from agents.knowledge.conditions import knowledge
-from clinic.confidence import Confidence, confidence_of, leader
+from clinic.answers import leader
+from clinic.confidence import Confidence, confidence_of
 from clinic.differential import Differential, differential_of
 from clinic.facts import Facts, Known, facts_of
 from clinic.ledger_view import Entry, entries_of

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db.models import Q
 
+from clinic.answers import ranked
 from clinic.models import (
     Case,
     CaseKind,
@@ -74,8 +75,7 @@ class Summary:
     @property
     def differential(self) -> list[dict[str, Any]]:
         last = self.last_answer
-        entries = list((last.action or {})["differential"]) if last else []
-        return sorted(entries, key=lambda entry: -(entry.get("probability") or 0))
+        return ranked(last.action or {}) if last else []
 
 
 def evidence_words(entry: LedgerEntry) -> list[str]:
