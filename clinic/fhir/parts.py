@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from agents import examinations
+from agents.knowledge.catalogue import Examination
 from agents.knowledge.conditions import knowledge
 from clinic.naming import condition_of
 
@@ -60,11 +61,12 @@ def examination(name: str) -> dict[str, Any]:
     """An examination with its LOINC code, or the catalogue's own id where LOINC has none here."""
     hits = examinations.match(name)
     found = examinations.find(hits[0].exam) if len(hits) == 1 else None
-    if found is None:
-        return concept(name)
-    return concept(
-        name, coding(LOINC, found.loinc, found.name) if found.loinc else coding(EXAMINATIONS, found.id, found.name)
-    )
+    return _known(name, found) if found else concept(name)
+
+
+def _known(name: str, exam: Examination) -> dict[str, Any]:
+    code = coding(LOINC, exam.loinc, exam.name) if exam.loinc else coding(EXAMINATIONS, exam.id, exam.name)
+    return concept(name, code)
 
 
 def measured(value: dict[str, Any]) -> dict[str, Any]:
@@ -92,7 +94,5 @@ def _measured_code(value: dict[str, Any]) -> dict[str, Any]:
     code, name = str(value.get("code") or ""), str(value.get("name") or value.get("code") or "Value")
     exam = examinations.find(code)
     if exam:
-        return concept(
-            name, coding(LOINC, exam.loinc, exam.name) if exam.loinc else coding(EXAMINATIONS, exam.id, exam.name)
-        )
+        return _known(name, exam)
     return concept(name, coding(LOINC, code)) if code else concept(name)

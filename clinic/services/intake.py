@@ -101,7 +101,7 @@ def import_bundle(*, by: User, content: bytes, name: str = "bundle") -> IntakeDr
         raise Refused(f"Nothing was imported: {record.reason}. Choose a FHIR R4 bundle of one patient.")
     draft = save(by=by, fields=_fields(record))
     with _changing(draft, by) as current:
-        current.proposals = [entry for result in record.results for entry in _results(result)]
+        current.proposals = [_result(result) for result in record.results]
         counts = {"results": len(current.proposals), "not_read": record.extra.get("not_read", {})}
         audit.record(by=by, action="intake.imported", noun="intake", target=current.pk, site=current.site, data=counts)
     return current
@@ -180,9 +180,9 @@ def _measured(one: reading.Measurement) -> dict[str, Any]:
     }
 
 
-def _results(result: RecordedResult) -> Iterator[dict[str, Any]]:
+def _result(result: RecordedResult) -> dict[str, Any]:
     entry = _proposal("measurement", "", result.examination, "fhir", result.text)
-    yield {**entry, "values": [asdict(value) for value in result.values], "text": result.text}
+    return {**entry, "values": [asdict(value) for value in result.values], "text": result.text}
 
 
 def _joined(known: list[dict[str, Any]], found: list[dict[str, Any]]) -> list[dict[str, Any]]:
