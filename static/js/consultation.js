@@ -334,28 +334,22 @@ document.addEventListener("keydown", (event) => {
 
 // --- moves -------------------------------------------------------------------------------------------------------
 // What the clinician does: the focus goes where the work continues, and a range follows its unit.
-const isNext = (element) => element?.id === "next";
-let working = false; // whether the step that is being replaced held the focus
+let attending = false; // whether the person's last place was in the step, wherever a redraw has left the focus since
 
-document.body.addEventListener("htmx:oobBeforeSwap", (event) => {
-  const { target, shouldSwap } = event.detail;
-  // Only set here: a second swap may come before the focus was given back after the first.
-  if (isNext(target) && shouldSwap !== false && target.contains(document.activeElement)) working = true;
-});
+document.addEventListener("focusin", (event) => (attending = Boolean(event.target.closest("#next"))));
+document.addEventListener("pointerdown", (event) => event.target.closest("#next") || (attending = false));
 
-// After the swap htmx gives the focus back to whatever has the old id; this comes later and decides.
-document.body.addEventListener("htmx:oobAfterSwap", () => working && setTimeout(carryOn, 0));
+// After a swap htmx gives the focus back to whatever has the old id; this comes later and decides.
+document.body.addEventListener("htmx:oobAfterSwap", () => setTimeout(carryOn, 0));
 
 function carryOn() {
-  const next = document.getElementById("next");
+  const next = byId("next");
   const lost = document.activeElement === document.body || document.activeElement === next;
-  if (!working || !next) return;
-  working = false;
-  if (!lost) return; // it is in a field already, or the person went elsewhere
+  if (!attending || !lost) return; // it is in a field already, or the person went elsewhere
   // While the agent works the whole step holds the focus: a second Enter must not press Stop.
   const wanted = ["#answer", "#order", "details[open] input:not([type=hidden])", ".button.primary"];
   const first = wanted.flatMap((names) => [...next.querySelectorAll(names)]).find((field) => field.checkVisibility());
-  (document.getElementById("stop") ? next : (first ?? next)).focus({ preventScroll: true });
+  (byId("stop") ? next : (first ?? next)).focus({ preventScroll: true });
 }
 
 // A move that somebody opens takes the focus into its first empty field; Escape closes it and gives it back.

@@ -111,8 +111,14 @@ class Scene:
             while not reader.ended:
                 reader.read(orjson.loads(await socket.receive_str()))
 
-    async def kill_web(self) -> None:
-        web = self.random.choice(self.webs)
+    async def until_speaking(self) -> None:
+        """Wait for a turn that is in the middle of being said."""
+        while not any(said.arrived for said in self.engine.running):
+            await asyncio.sleep(0.02)
+
+    async def kill_web(self, web: Web | None = None) -> None:
+        """Any of them, or the one that is meant."""
+        web = web or self.random.choice(self.webs)
         web.kill()
         self.kills += 1
         web.start()

@@ -59,6 +59,24 @@ def virtual(web: WebProcess) -> str:
     return make_case(title="Cough since Friday").title
 
 
+def test_the_focus_comes_back_after_a_redraw_that_took_it(
+    visit: Visitor, engine: FakeEngine, clinician: User, virtual: str
+) -> None:
+    engine.script.append(said(ActionKind.EXAMINE, "Chest X-ray"))
+    page = visit(clinician)
+    start(page, virtual)
+    expect(page.locator("#order")).to_be_visible()
+    page.keyboard.press("o")
+    page.evaluate("document.activeElement.blur(); refresh()")
+    expect(page.locator("#order")).to_be_focused()
+
+    page.locator("#room .room-head, header").first.click(position={"x": 2, "y": 2})
+    page.evaluate("document.activeElement.blur(); refresh()")
+    with page.expect_response("**/panel/"):
+        page.evaluate("refresh()")
+    assert focused(page) != "order", "whoever went elsewhere is left there"
+
+
 def test_a_virtual_case(visit: Visitor, engine: FakeEngine, clinician: User, virtual: str) -> None:
     engine.rate = 0
     engine.script.extend(
