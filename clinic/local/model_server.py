@@ -155,7 +155,7 @@ def server_arguments(folder: Path, port: int, served_name: str = MODEL_NAME) -> 
         "--served-model-name": served_name,
         "--host": "127.0.0.1",
         "--port": str(port),
-        "--dtype": "bfloat16",
+        "--dtype": precision(),
         "--max-model-len": str(CONTEXT),
         "--max-num-seqs": "32",
         "--max-num-batched-tokens": str(CONTEXT),
@@ -170,10 +170,15 @@ def server_arguments(folder: Path, port: int, served_name: str = MODEL_NAME) -> 
     return [part for name, value in options.items() for part in (name, value)] + flags
 
 
+def precision(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """bfloat16 where the processor multiplies it; elsewhere it is emulated and several times slower than float32."""
+    return "bfloat16" if "avx512f" in cpuinfo.read_text() else "float32"
+
+
 def pinned_engine() -> str:
-    """The model server's name and version, as the serving environment pins it."""
+    """The model server's name and version, as the serving environment pins it, and its precision on this machine."""
     pin = re.search(r"^(vllm\S*)==(\S+)", (ROOT / "requirements" / "serve.txt").read_text(), re.MULTILINE)
-    return f"{pin[1]} {pin[2]}" if pin else "vllm"
+    return f"{pin[1]} {pin[2]} {precision()}" if pin else "vllm"
 
 
 def answers(url: str, served_name: str = MODEL_NAME) -> bool:

@@ -96,3 +96,20 @@ class Feedback(StatusModel):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()}: {self.target}"
+
+
+class FeedbackUse(models.Model):
+    """One row of feedback in the making of one version, with the weight it had; written by the training room."""
+
+    feedback = models.ForeignKey(Feedback, on_delete=models.PROTECT, related_name="uses")
+    model_version = models.ForeignKey("clinic.ModelVersion", on_delete=models.PROTECT, related_name="feedback_uses")
+    weight = models.FloatField(default=1.0)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["feedback", "model_version"], name="feedback_used_once_in_a_version")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.feedback} in {self.model_version}"

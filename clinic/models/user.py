@@ -53,6 +53,19 @@ class User(AbstractUser):
     def may_consult(self) -> bool:
         return self.is_active and self.role in (Role.CLINICIAN, Role.ADMIN)
 
+    @property
+    def may_annotate(self) -> bool:
+        return self.is_active and self.role in (Role.ANNOTATOR, Role.ADJUDICATOR)
+
+    @property
+    def may_adjudicate(self) -> bool:
+        return self.is_active and self.role == Role.ADJUDICATOR
+
+    @property
+    def may_run_queues(self) -> bool:
+        """Builds queues, sees who judged what, sends back and reassigns."""
+        return self.is_active and self.role in (Role.ADJUDICATOR, Role.ADMIN)
+
 
 class Invitation(models.Model):
     """A single-use link to join a site; only the token's hash is kept."""
