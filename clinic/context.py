@@ -64,13 +64,21 @@ def served() -> Served:
     return Served(version, getattr(version, "probe_ok", None))
 
 
+ANNOTATION = ("rubric", "queue", "sheet", "agreement", "judge", "learning")
+
+
+def place(request: HttpRequest) -> str:
+    """The first word of the address's name; the parts of annotation are one place in the navigation."""
+    name = (request.resolver_match.url_name if request.resolver_match else "") or ""
+    word = name.split("_")[0]
+    return "annotation" if word in ANNOTATION else word
+
+
 def product(request: HttpRequest) -> dict[str, Any]:
     return {
         "demo_logins": settings.DEMO_LOGINS,
         "production": settings.PRODUCTION,
         "preferences": Preferences.of(request),
         "served": SimpleLazyObject(served),
-        "place": request.resolver_match.url_name.split("_")[0]
-        if request.resolver_match and request.resolver_match.url_name
-        else "",
+        "place": place(request),
     }

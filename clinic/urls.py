@@ -3,6 +3,7 @@
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from clinic.addresses import agreement, learning, queues, rubrics, sheet
 from clinic.views import (
     account,
     audit,
@@ -109,6 +110,11 @@ urlpatterns = [
     path("settings/", account.settings_page, name="settings"),
     path("healthz", health.healthz, name="healthz"),
     path("healthz/", health.healthz),
+    *rubrics.urlpatterns,
+    *queues.urlpatterns,
+    *sheet.urlpatterns,
+    *agreement.urlpatterns,
+    *learning.urlpatterns,
     path("accounts/", include("allauth.urls")),
     path("training/", include("training.urls")),
 ]

@@ -31,4 +31,32 @@ def admins_only(view: View) -> View:
     return guarded
 
 
-__all__ = ["HttpResponse", "SignedIn", "admins_only"]
+def _only(allows: Callable[[User], bool], sentence: str) -> Callable[[View], View]:
+    def guard(view: View) -> View:
+        @wraps(view)
+        def guarded(request: SignedIn, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if not allows(request.user):
+                raise PermissionDenied(sentence)
+            return view(request, *args, **kwargs)
+
+        return guarded
+
+    return guard
+
+
+annotation_only = _only(
+    lambda user: user.may_annotate or user.may_run_queues, "Only those who annotate open this page."
+)
+annotators_only = _only(lambda user: user.may_annotate, "Only annotators and adjudicators judge consultations.")
+queue_keepers_only = _only(lambda user: user.may_run_queues, "Only adjudicators and administrators open this page.")
+adjudicators_only = _only(lambda user: user.may_adjudicate, "Only an adjudicating physician may do this.")
+
+__all__ = [
+    "HttpResponse",
+    "SignedIn",
+    "adjudicators_only",
+    "admins_only",
+    "annotation_only",
+    "annotators_only",
+    "queue_keepers_only",
+]

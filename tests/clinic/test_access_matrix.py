@@ -28,6 +28,13 @@ from clinic.models import (
 )
 from clinic.services import people
 from tests.clinic import factories as make
+from tests.clinic.annotation import (
+    access_agreement,
+    access_learning,
+    access_queues,
+    access_rubrics,
+    access_sheet,
+)
 from tests.training.factories import make_evaluated, make_evaluation
 
 OWN, COLLEAGUE, PATIENT, ELSEWHERE = "own", "a colleague's", "a colleague's real patient", "another site's"
@@ -73,6 +80,8 @@ def names(patterns: list[Any] | None = None, space: str = "") -> Iterator[str]:
 def test_no_address_is_missing_from_the_matrix():
     listed = {*ROOM_PAGES, *(f"consultation_{verb}" for verb in ROOM_VERBS), *LEDGER, *DRAFTS, *EVERYBODY, *ADMINS}
     listed |= {*PERSON, *OPEN, *SITE_ROWS, *OTHERS}
+    for part in (access_rubrics, access_queues, access_sheet, access_agreement, access_learning):
+        listed |= part.NAMES  # each is tested in test_access of its part
     assert set(names()) == listed
 
 

@@ -1,0 +1,1 @@
+"""Annotation: rubrics, queues, the sheet, agreement, feedback."""

@@ -1,0 +1,5 @@
+"""Addresses of this part, which tests/clinic/test_access_matrix.py leaves to it."""
+
+from __future__ import annotations
+
+NAMES: set[str] = set()
