@@ -4,10 +4,12 @@
 
 `latency` is benchmarks/latency_engine.py with 128 slots in its own process; `cpu` is the default model in a real
 vLLM, started here unless POLICY_URL and POLICY_MODEL name a running one. Cases are virtual patients of the test split,
-each played by several copies with seeds of their own; an examination or question takes the world about half a second,
-as DiagGym's does. The loops take turns in every repeat, and each begins with an empty prefix cache where the engine
+each played by several copies with seeds of their own, 320 episodes by default: the paper's batch of 512 x 5 on eight
+GPUs. An examination or question takes the world half a second on average, as DiagGym's does (benchmarks/slow_world.py).
+The loops take turns in every repeat, and each begins with an empty prefix cache where the engine
 can empty it. The sequential loop plays a sample of the episodes, other ones in each repeat: its rate does not depend on
-how many there are. Rewards and transcripts of every loop are compared with ours. Table, then one JSON object.
+how many there are. Rewards and transcripts of every loop are compared with ours; where the engine answers by prompt
+and seed alone (`latency`), a reward that differs ends the benchmark with an error. Table, then one JSON object.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -59,15 +62,16 @@ class Engine:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--engine", choices=("latency", "cpu"), default="latency")
-    parser.add_argument("--cases", type=int, default=48)
+    parser.add_argument("--cases", type=int, default=40)
     parser.add_argument("--copies", type=int, default=8, help="episodes of each case")
     parser.add_argument("--sequential", type=int, default=6, help="episodes the sequential loop plays in a repeat")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--max-turns", type=int, default=MAX_TURNS)
     parser.add_argument("--temperature", type=float, default=1.0, help="as in DiagGym's training")
     parser.add_argument("--concurrency", type=float, default=3.0, help="our episodes at a time per slot of the engine")
-    parser.add_argument("--world-seconds", type=float, default=0.5, help="mean time of one environment call")
+    parser.add_argument("--world-seconds", type=float, default=0.52, help="mean time of one environment call")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the engine is stopped too
     with contextlib.ExitStack() as cleanup:
         cleanup.enter_context(kept_references(ROOT / "var" / "benchmarks" / "references.json"))
         cases = case_set("virtual:test", limit=options.cases)
@@ -188,6 +192,9 @@ def report(options: argparse.Namespace, engine: Engine, runs: dict[str, list[Run
         )
     found["repeats"] = {name: [run.as_dict() for run in done] for name, done in runs.items()}
     print(json.dumps(found))
+    unequal = [name for name in ("sequential", "lockstep") if found[name]["equal_rewards"] < found[name]["compared"]]
+    if unequal and engine.name == "latency":
+        raise SystemExit(f"rewards differ from those of {' and '.join(unequal)}: the loops did not play the same")
 
 
 if __name__ == "__main__":
