@@ -3,6 +3,8 @@
 import asyncio
 import itertools
 import threading
+from math import log
+from statistics import mean, stdev
 
 import pytest
 
@@ -14,7 +16,7 @@ from agents.types import End, PolicyIdentity, Sampling
 from benchmarks import scripted
 from benchmarks.comparison import Run, Told, agreement, median_ratio, told
 from benchmarks.loops import lockstep, rounds, sequential
-from benchmarks.slow_world import SlowWorld
+from benchmarks.slow_world import SPREAD, SlowWorld
 from training.evaluation.cases import case_set
 from training.methods.rewards import Context
 
@@ -123,7 +125,10 @@ def test_the_ratio_is_that_of_the_medians():
 async def test_a_slow_world_says_the_same_later():
     case = CASES[0]
     world = SlowWorld(case.open_world(), case.id, 0.02)
-    assert 0.01 <= world.delay("D-dimer") <= 0.03
+    delays = [world.delay(f"examination {number}") for number in range(2000)]
+    assert min(delays) > 0
+    assert mean(delays) == pytest.approx(0.02, rel=0.1)
+    assert stdev(map(log, delays)) == pytest.approx(SPREAD, rel=0.1)
     assert world.delay("D-dimer") == SlowWorld(case.open_world(), case.id, 0.02).delay("D-dimer")
     assert await world.examine("blood count") == await case.open_world().examine("blood count")
     assert (await world.ask("Do you smoke?")).text == (await case.open_world().ask("Do you smoke?")).text
