@@ -99,6 +99,7 @@ urlpatterns = [
     path("virtual-clinic/new/", virtual_clinic.new_patient, name="virtual_new_patient"),
     path("virtual-clinic/world/", world_model.page, name="virtual_world"),
     path("virtual-clinic/world/draw/", world_model.draw, name="virtual_world_draw"),
+    path("virtual-clinic/world/stream/", world_model.stream, name="virtual_world_stream"),
     path("virtual-clinic/world/status/", world_model.status, name="virtual_world_status"),
     path("virtual-clinic/<slug:condition_id>/", virtual_clinic.condition, name="virtual_condition"),
     path("integrations/", integrations.integrations, name="integrations"),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 
 from agents.completions import CompletionClient
@@ -129,6 +130,26 @@ def draw(*, case: Case, examination: str, repeat: int, seed: int = 0, by: User) 
         finally:
             kept.save()
     return WorldDraw.objects.get(digest=drawn.digest)
+
+
+async def draw_aloud(*, case: Case, examination: str, repeat: int, seed: int = 0) -> AsyncGenerator[tuple[int, str]]:
+    """(number of the try, piece of text) while the same draw is written, which is then kept as `draw` keeps it.
+
+    Nothing of it is a result before `draw` has been asked for it: that also says why there is none.
+    """
+    if case.kind != CaseKind.VIRTUAL:
+        raise Refused(SENTENCES["world_patient"])
+    now = await sync_to_async(version)()
+    kept = await sync_to_async(KeptDraws)(case, now.version)
+    asked = await sync_to_async(_engine)(now, credentialed=case.credentialed)
+    world = await sync_to_async(open_world)(case, asked, seed=seed, store=kept)
+    try:
+        async with asked.client, aclosing(world.draw_stream(examination, repeat=repeat)) as pieces:
+            async for piece in pieces:
+                if not isinstance(piece, Draw):
+                    yield piece
+    finally:
+        await sync_to_async(kept.save)()
 
 
 def drawn(*, case: Case, examination: str, count: int, seed: int = 0) -> dict[int, WorldDraw]:

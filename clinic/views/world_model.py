@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 
 from agents import examinations
+from agents.errors import WorldError, WorldUnavailable
 from agents.knowledge.catalogue import Examination
+from agents.world.access import CredentialedText
 from agents.world.language_values import worded
 from agents.world.virtual import open_case
 from clinic import world_plots
@@ -24,6 +30,8 @@ from clinic.services import language_world, virtual_clinic
 from clinic.services.errors import Refused
 from clinic.views.access import SignedIn
 from clinic.world_truth import truths
+
+logger = logging.getLogger(__name__)
 
 COUNTS = (4, 8, 16)
 MOST_EXAMINATIONS = 4
@@ -62,14 +70,11 @@ def page(request: SignedIn) -> HttpResponse:
 @require_POST
 def draw(request: SignedIn) -> HttpResponse:
     """One draw: for htmx its slot and the drawing beside it, else back to the page."""
-    case, count = _case(request), _count(request.POST.get("count"))
-    exam = examinations.find(request.POST.get("exam", ""))
-    number = request.POST.get("number", "")
-    if case is None or exam is None or not number.isdigit() or int(number) >= count:
-        raise Http404("There is no such draw.")
+    case, exam, number = _asked(request)
+    count = _count(request.POST.get("count"))
     refused = ""
     try:
-        language_world.draw(case=case, examination=exam.id, repeat=int(number), by=request.user)
+        language_world.draw(case=case, examination=exam.id, repeat=number, by=request.user)
     except Refused as refusal:
         refused = str(refusal)
     if not request.htmx:
@@ -78,8 +83,38 @@ def draw(request: SignedIn) -> HttpResponse:
         query = urlencode({"case": str(case.pk), "examination": exam.name, "count": str(count)})
         return redirect(f"{reverse('virtual_world')}?{query}")
     panel = _panel(case, exam, count)
-    slot = panel["slots"][int(number)]
+    slot = panel["slots"][number]
     return render(request, "clinic/world/drawn.html", {"panel": panel, "slot": slot, "case": case, "refused": refused})
+
+
+@require_POST
+def stream(request: SignedIn) -> StreamingHttpResponse:
+    """One draw while it is written: a line of JSON for each piece, with the number of its try. The page shows it as
+    provisional, then asks for the draw itself."""
+    case, exam, number = _asked(request)
+    pieces = language_world.draw_aloud(case=case, examination=exam.id, repeat=number)
+    response = StreamingHttpResponse(_lines(pieces), content_type="application/x-ndjson")
+    response["X-Accel-Buffering"] = "no"
+    return response
+
+
+async def _lines(pieces: AsyncGenerator[tuple[int, str]]) -> AsyncGenerator[bytes]:
+    try:
+        async with aclosing(pieces):
+            async for number, text in pieces:
+                yield orjson.dumps({"try": number, "text": text}) + b"\n"
+    except (Refused, WorldError, WorldUnavailable, CredentialedText) as error:
+        # The page asks for the draw itself next, which is refused for the same reason, with a sentence.
+        logger.info("a draw was not written to its end: %s", type(error).__name__)
+
+
+def _asked(request: SignedIn) -> tuple[Case, Examination, int]:
+    case, count = _case(request), _count(request.POST.get("count"))
+    exam = examinations.find(request.POST.get("exam", ""))
+    number = request.POST.get("number", "")
+    if case is None or exam is None or not number.isdigit() or int(number) >= count:
+        raise Http404("There is no such draw.")
+    return case, exam, int(number)
 
 
 @require_safe

@@ -56,8 +56,8 @@ EVERYBODY = [
     "home", "case_list", "consultation_list", "consultation_new", "case_new", "intake_save", "intake_read",
     "intake_finding", "intake_decide", "intake_matches", "intake_import", "reliance", "independent_first", "units",
     "seen_version", "version_list", "version_detail", "virtual_clinic", "virtual_check", "virtual_new_patient",
-    "virtual_world", "virtual_world_draw", "virtual_world_status", "virtual_condition", "settings",
-    "training:evaluation_list", "training:evaluation_compare",
+    "virtual_world", "virtual_world_draw", "virtual_world_stream", "virtual_world_status", "virtual_condition",
+    "settings", "training:evaluation_list", "training:evaluation_compare",
 ]  # fmt: skip
 ADMINS = ["people", "people_invite", "people_require_second_factor", "integrations", "audit_log"]
 PERSON = ["people_role", "people_disable", "people_enable", "people_password", "people_second_factor"]

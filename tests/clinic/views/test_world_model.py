@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from asgiref.sync import async_to_sync
 from django.urls import reverse
 
 from agents.world.virtual import case_id, open_case
@@ -63,7 +66,7 @@ def test_a_page_waits_for_its_draws_and_then_shows_them(client, user, served, ca
     address = reverse(PAGE)
     asked = {"case": case.pk, "examination": "CRP", "count": 4}
     html = client.get(address, asked).content.decode()
-    assert html.count('hx-trigger="load, submit"') == 4
+    assert html.count('hx-trigger="written, submit"') == 4
     assert served.requests == [], "reading a page asks no model"
     for number in range(4):
         draw(client, case, number, **HTMX)
@@ -74,6 +77,35 @@ def test_a_page_waits_for_its_draws_and_then_shows_them(client, user, served, ca
     row = WorldDraw.objects.first()
     for mark in (row.model, row.version, str(row.seed), "The monitor said nothing."):
         assert mark in html
+
+
+def streamed(client, case, number=0):
+    """The pieces as they came: (number of the try, text)."""
+    data = {"case": case.pk, "exam": "crp", "number": number, "count": 4}
+    response = client.post(reverse("virtual_world_stream"), data)
+
+    async def read():
+        return b"".join([part async for part in response.streaming_content])
+
+    lines = async_to_sync(read)().splitlines()
+    return [(piece["try"], piece["text"]) for piece in map(json.loads, lines)]
+
+
+def test_a_draw_is_shown_while_it_is_written_and_then_kept(client, user, served, case):
+    pieces = streamed(client, case)
+    assert len(pieces) > 1
+    row = WorldDraw.objects.get()
+    assert "".join(text for _, text in pieces).strip() == row.text
+    assert {number for number, _ in pieces} == {0}, "one try"
+    draw(client, case, **HTMX)
+    assert (len(served.requests), WorldDraw.objects.count()) == (1, 1), "what was written is what is drawn"
+
+
+def test_what_breaks_off_while_it_is_written_is_said_by_the_draw(client, user, served, case):
+    served.fail("http_500", times=9)
+    assert streamed(client, case) == []
+    assert WorldDraw.objects.count() == 0
+    assert SENTENCES["world_unavailable"] in draw(client, case, **HTMX).content.decode()
 
 
 def test_a_draw_brings_its_drawing_along(client, user, served, case):
