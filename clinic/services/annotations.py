@@ -1,0 +1,165 @@
+"""Annotations: a sheet saved as it is typed, and submitted once, when every verdict that needs words has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, OuterRef, Q
+from django.utils import timezone
+
+from agents.rubrics import score
+from clinic.folding import folded
+from clinic.models import (
+    Annotation,
+    AnnotationOrigin,
+    AnnotationStatus,
+    Feedback,
+    FeedbackKind,
+    FeedbackStatus,
+    Preference,
+    QueueItem,
+    Rating,
+    RubricCriterion,
+    User,
+)
+from clinic.room_rows import array_of, instances
+from clinic.services import adjudication, audit, feedback, webhooks
+from clinic.services.errors import Refused
+from clinic.services.sheet_checks import checked_preferences, checked_ratings, checked_rest
+from clinic.transcript import transcripts
+
+WRITABLE = (AnnotationStatus.OPEN, AnnotationStatus.RETURNED, AnnotationStatus.EXPIRED)
+SENTENCES = {
+    "not_yours": "This sheet is another annotator’s. Nothing was saved; take the next one from the queue.",
+    "declined": "You declined this one. Nothing was submitted; what you wrote is kept.",
+    "closed": "This queue was closed meanwhile, so nothing more is taken. What you wrote is kept.",
+    "taken": (
+        "Your reservation ran out and somebody else has taken this one. What you wrote is kept; "
+        "take the next one from the queue."
+    ),
+}
+
+
+def save_draft(*, annotation: Annotation, by: User, number: int, draft: dict[str, Any]) -> bool:
+    """Keep the sheet as typed; False where a newer draft is there already, or the sheet is no longer open."""
+    mine = Annotation.objects.filter(pk=annotation.pk, annotator=by, origin=AnnotationOrigin.PERSON)
+    newer = mine.filter(status__in=WRITABLE, draft_number__lt=number)
+    return bool(newer.update(draft=draft, draft_number=number))
+
+
+def submit(*, annotation: Annotation, by: User, sheet: dict[str, Any]) -> Annotation:
+    """The last word on an item; sent twice it counts once. Refused, it is kept as the draft."""
+    try:
+        with transaction.atomic():
+            return _submit(annotation, by, sheet)
+    except Refused:
+        mine = Annotation.objects.filter(pk=annotation.pk, annotator=by, status__in=WRITABLE)
+        mine.update(draft=sheet, draft_number=F("draft_number") + 1)
+        raise
+
+
+def _submit(annotation: Annotation, by: User, sheet: dict[str, Any]) -> Annotation:
+    current = _locked(annotation, by)
+    if current.status == AnnotationStatus.SUBMITTED:
+        return current
+    _still_open(current, by)
+    compared = current.item.other_id is not None
+    found = _preferences(current, sheet) if compared else _ratings(current, sheet)
+    given = _feedback(current, by, found)
+    current.move_to(
+        AnnotationStatus.SUBMITTED,
+        by=by,
+        submitted_at=timezone.now(),
+        draft=sheet,
+        seconds=sheet.get("seconds") or None,
+        feedback=given,
+        **found,
+    )
+    QueueItem.objects.filter(pk=current.item_id).update(submitted=F("submitted") + 1)
+    current.item.submitted += 1
+    adjudication.settle(item=current.item)
+    webhooks.announce(annotation=current)
+    audit.record(by=by, action="annotation.submitted", noun="annotation", target=current.pk, data=_facts(current))
+    return current
+
+
+def _locked(annotation: Annotation, by: User) -> Annotation:
+    """The row as it is now, with its criteria beside it; nobody else's sheet can be submitted."""
+    criteria = array_of(RubricCriterion, Q(version=OuterRef("rubric_version"), kept=True))
+    rows = Annotation.objects.visible_to(by).select_for_update(of=("self",)).annotate(criterion_rows=criteria)
+    related = ("item__queue", "item__consultation__case", "item__consultation__site", "feedback")
+    current = rows.select_related(*related).filter(pk=annotation.pk, origin=AnnotationOrigin.PERSON).first()
+    if current is None or current.annotator_id != by.pk:
+        raise Refused(SENTENCES["not_yours"])
+    return current
+
+
+def _still_open(current: Annotation, by: User) -> None:
+    """Ready to be submitted, or a sentence why not; what ran out is taken up again where there is still room."""
+    if current.status == AnnotationStatus.DECLINED:
+        raise Refused(SENTENCES["declined"])
+    if current.item.queue.closed_at is not None:
+        raise Refused(SENTENCES["closed"])
+    now = timezone.now()
+    lapsed = current.reserved_until is not None and current.reserved_until <= now
+    if current.status == AnnotationStatus.EXPIRED or (current.status == AnnotationStatus.OPEN and lapsed):
+        held = Q(status__in=[AnnotationStatus.SUBMITTED, AnnotationStatus.RETURNED])
+        held |= Q(status=AnnotationStatus.OPEN) & (Q(reserved_until=None) | Q(reserved_until__gt=now))
+        others = current.item.annotations.filter(held, origin=AnnotationOrigin.PERSON).exclude(pk=current.pk)
+        if others.count() >= current.item.wanted:
+            raise Refused(SENTENCES["taken"])
+    if current.status == AnnotationStatus.EXPIRED:
+        current.move_to(AnnotationStatus.OPEN, by=by)
+
+
+def _ratings(current: Annotation, sheet: dict[str, Any]) -> dict[str, Any]:
+    """Writes the verdicts; the annotation's columns that follow from the sheet."""
+    criteria = instances(RubricCriterion, getattr(current, "criterion_rows"))  # noqa: B009
+    turns = transcripts([current.item.consultation_id]).get(current.item.consultation_id, [])
+    rows = checked_ratings(sheet, criteria, turns)
+    rest = checked_rest(sheet, turns)
+    if current.status == AnnotationStatus.RETURNED:
+        current.ratings.all().delete()
+    for row in rows:
+        row.annotation = current
+    Rating.objects.bulk_create(rows)
+    found = score([criterion.as_criterion() for criterion in criteria], folded(criteria, rows))
+    return {**rest, "score": found.value, "coverage": found.coverage}
+
+
+def _preferences(current: Annotation, sheet: dict[str, Any]) -> dict[str, Any]:
+    rows = checked_preferences(sheet)
+    if current.status == AnnotationStatus.RETURNED:
+        current.preferences.all().delete()
+    for row in rows:
+        row.annotation = current
+    Preference.objects.bulk_create(rows)
+    return {}
+
+
+def _feedback(current: Annotation, by: User, found: dict[str, Any]) -> Feedback:
+    """One row for learning; that of a judgement which was sent back is replaced by this one."""
+    old = current.feedback
+    if old is not None and old.status != FeedbackStatus.WITHDRAWN:
+        old.move_to(FeedbackStatus.WITHDRAWN, by=by, reason="corrected")
+    compared = current.item.other_id is not None
+    data = {"annotation": str(current.pk), "score": found.get("score"), "coverage": found.get("coverage")}
+    return feedback.give(
+        kind=FeedbackKind.PREFERENCE if compared else FeedbackKind.RATING,
+        by=by,
+        consultation=current.item.consultation,
+        data=data,
+    )
+
+
+def _facts(current: Annotation) -> dict[str, Any]:
+    """For the log: ids and numbers, never a word of the sheet."""
+    item = current.item
+    return {
+        "item": str(item.pk),
+        "queue": str(item.queue_id),
+        "score": current.score,
+        "coverage": current.coverage,
+        "seconds": current.seconds,
+    }
