@@ -1,0 +1,1 @@
+"""Influence of one annotator: the cap, outliers, and each left out."""
