@@ -7,14 +7,12 @@ Ours (decisions.md 21): points of met over positive points, clipped to 0..1; "no
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 LARGEST = 10
-_COMPOUND = re.compile(r";|\b(?:and also|as well as)\b|\band\b.*\band\b", re.I)
 
 
 class Verdict(StrEnum):
@@ -112,26 +110,6 @@ def published_score(criteria: Sequence[Criterion], ratings: Iterable[Rating]) ->
     whole = sum(c.points for c in criteria)
     undecided = tuple(c.id for c in criteria if c not in rated)
     return Score(met / total if total else None, total / whole if whole else 0.0, met, total, undecided=undecided)
-
-
-def lint(criteria: Sequence[Criterion]) -> list[tuple[str, str]]:
-    """(criterion id or "", problem) of each likely mistake of an author."""
-    found: list[tuple[str, str]] = []
-    seen: dict[str, str] = {}
-    for c in criteria:
-        plain = " ".join(re.findall(r"\w+", c.text.lower()))
-        if plain in seen:
-            found.append((c.id, f"says the same as {seen[plain]}"))
-        seen.setdefault(plain, c.id)
-        if _COMPOUND.search(c.text):
-            found.append((c.id, "asks for several things: split it"))
-        if c.points == 0:
-            found.append((c.id, "has no points: it cannot change a score"))
-        if c.points > 0 and re.match(r"(?:does not|fails to|misses|omits|never)\b", c.text.strip(), re.I):
-            found.append((c.id, "rewards what reads like a fault: check the sign"))
-    if criteria and all(c.points <= 0 for c in criteria):
-        found.append(("", "has penalties only: the score is the share of penalties avoided"))
-    return found
 
 
 def _verdicts(criteria: Sequence[Criterion], ratings: Iterable[Rating]) -> dict[str, Verdict]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.rubrics import Criterion, Rating, Verdict, lint, published_score, score
+from agents.rubrics import Criterion, Rating, Verdict, published_score, score
 
 THREE = (Criterion("a", "Orders an ECG.", 10), Criterion("b", "Asks about smoking.", 9), Criterion("c", "Treats.", 5))
 
@@ -75,19 +75,3 @@ def test_ratings_of_unknown_or_repeated_criteria_are_refused():
         score(THREE, rated(d="met"))
     with pytest.raises(ValueError, match="twice"):
         score(THREE, [*rated(a="met"), *rated(a="not_met")])
-
-
-def test_lints():
-    found = dict(
-        lint(
-            [
-                Criterion("a", "Orders an ECG.", 5),
-                Criterion("b", "orders an ECG", 3),
-                Criterion("c", "Fails to order an ECG.", 5),
-                Criterion("d", "Orders an ECG; asks about pain.", 0),
-            ]
-        )
-    )
-    assert set(found) == {"b", "c", "d"}
-    assert lint([Criterion("a", "Harms.", -5)])[0][0] == ""
-    assert lint(THREE) == []
