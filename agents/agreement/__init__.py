@@ -2,7 +2,7 @@
 
 from agents.agreement.alpha import LEVELS, alpha, alpha_interval
 from agents.agreement.bootstrap import Estimate, bootstrap_ci
-from agents.agreement.kappa import kappa_interval, weighted_kappa
+from agents.agreement.kappa import kappa_interval, pairs_kappa_interval, weighted_kappa
 from agents.agreement.ppi import Mean, classical_mean, ppi_mean
 from agents.agreement.raw import raw_agreement, raw_interval
 
@@ -15,6 +15,7 @@ __all__ = [
     "bootstrap_ci",
     "classical_mean",
     "kappa_interval",
+    "pairs_kappa_interval",
     "ppi_mean",
     "raw_agreement",
     "raw_interval",

@@ -1,4 +1,4 @@
-"""Bootstrap intervals over units, for statistics of sums: what a unit adds is resampled, not the unit."""
+"""Bootstrap intervals for statistics of sums: what a unit adds is drawn again, clusters as a whole."""
 
 from __future__ import annotations
 
@@ -62,17 +62,53 @@ def exact_low(units: int, *, level: float = LEVEL) -> float:
     return float(((1 - level) / 2) ** (1 / units)) if units else 0.0
 
 
-def estimate(
-    parts: Array, statistic: Statistic, *, repeats: int, seed: int, chance: Statistic | None = None
-) -> Estimate:
-    """The statistic of parts (U, K) with its interval.
+@dataclass(frozen=True, slots=True)
+class Additive:
+    """A coefficient as sums: what each unit adds (U, K), what is made of the sums, and chance's disagreement.
 
-    Where it is 1, every resample is 1 and the interval would have no width: then the lower bound is that of the exact
-    binomial, scaled by `chance`, the disagreement expected of sums (..., K) -> (...), 1 where None.
+    `chance` maps sums (..., K) to the disagreement expected by chance, 0..1 of the largest possible one.
     """
-    whole = parts.sum(axis=0)
-    value = float(statistic(whole)) if len(parts) else nan
-    if value < 1 - 1e-12 or isnan(value):
-        return Estimate(value, *bootstrap_ci(parts, statistic, repeats=repeats, seed=seed), len(parts))
-    expected = float(chance(whole)) if chance else 1.0
-    return Estimate(1.0, 1 - (1 - exact_low(len(parts))) / expected, 1.0, len(parts))
+
+    parts: Array
+    value: Statistic
+    chance: Statistic
+
+    def of_all(self) -> float:
+        """The coefficient of all units; nan without any."""
+        return float(self.value(self.parts.sum(axis=0))) if len(self.parts) else nan
+
+    def interval(self, *, clusters: Array | None, repeats: int, seed: int) -> Estimate:
+        """The coefficient with its 95 % interval over units, or over `clusters` (U,) of units drawn whole.
+
+        Where nothing disagrees, every resample would say 1: then the lower bound is that of the exact binomial.
+        """
+        rows = self.parts if clusters is None else clustered(self.parts, clusters)
+        value = self.of_all()
+        if value < 1 - 1e-12 or isnan(value):
+            return Estimate(value, *bootstrap_ci(rows, self.value, repeats=repeats, seed=seed), len(self.parts))
+        expected = float(self.chance(self.parts.sum(axis=0)))
+        return Estimate(1.0, 1 - (1 - exact_low(len(rows))) / expected, 1.0, len(self.parts))
+
+
+def clustered(parts: Array, clusters: Array) -> Array:
+    """Parts (U, K) summed over the units of each cluster: (C, K)."""
+    names, where = np.unique(clusters, return_inverse=True)
+    sums = np.zeros((len(names), parts.shape[1]))
+    np.add.at(sums, where.ravel(), parts)
+    return sums
+
+
+def stratified(parts: Array, strata: Array | None) -> tuple[Array, int]:
+    """Parts (U, K) in a column block of each unit's stratum, (U, S * K), and S; one stratum where None."""
+    if strata is None:
+        return parts, 1
+    names, where = np.unique(strata, return_inverse=True)
+    spread = np.zeros((len(parts), max(len(names), 1), parts.shape[1]))
+    spread[np.arange(len(parts)), where.ravel()] = parts
+    return spread.reshape(len(parts), spread.shape[1] * spread.shape[2]), spread.shape[1]
+
+
+def beyond_chance(observed: Array, expected: Array) -> Array:
+    """1 - observed / expected disagreement, (...); nan where chance could not disagree."""
+    possible = expected > 1e-12
+    return np.asarray(np.where(possible, 1 - observed / np.where(possible, expected, 1), np.nan))

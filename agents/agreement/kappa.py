@@ -1,4 +1,4 @@
-"""Cohen's kappa of two raters: plain (Cohen 1960), and weighted by how far apart two verdicts are (Cohen 1968)."""
+"""Cohen's kappa: of two raters, plain (Cohen 1960) or weighted by distance (Cohen 1968), and of all pairs of raters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from agents.agreement.bootstrap import REPEATS, Array, Estimate, Statistic, estimate
+from agents.agreement.bootstrap import REPEATS, Additive, Array, Estimate, beyond_chance, stratified
+from agents.agreement.coincidences import coincidences, pairable, table_of, values_of
 
 Weights = Literal["linear", "quadratic"] | None
 
@@ -21,8 +22,7 @@ def weighted_kappa(
     `categories` in their order, those that occur where None; weights count steps in that order. nan without units, or
     where chance alone would agree completely. Raises ValueError for unequal lengths and values outside `categories`.
     """
-    parts, statistic, _ = _parts(a, b, weights, categories)
-    return float(statistic(parts.sum(axis=0))) if len(parts) else float("nan")
+    return _two(a, b, weights, categories, None)[0].of_all()
 
 
 def kappa_interval(
@@ -31,38 +31,64 @@ def kappa_interval(
     *,
     weights: Weights = None,
     categories: Sequence[float] | None = None,
+    strata: ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
     repeats: int = REPEATS,
     seed: int = 0,
 ) -> Estimate:
-    """Kappa with its 95 % bootstrap interval over units; arguments and errors as weighted_kappa.
+    """Kappa with its 95 % bootstrap interval; verdicts, nan and errors as weighted_kappa.
 
-    Where nothing disagrees, the lower bound is the exact binomial one.
+    Chance is reckoned within each of `strata` (units,); whole `clusters` (units,) are drawn again.
     """
-    parts, statistic, chance = _parts(a, b, weights, categories)
-    return estimate(parts, statistic, repeats=repeats, seed=seed, chance=chance)
+    additive, counted = _two(a, b, weights, categories, strata)
+    kept = None if clusters is None else np.asarray(clusters)[counted]
+    return additive.interval(clusters=kept, repeats=repeats, seed=seed)
 
 
-def _parts(
-    a: ArrayLike, b: ArrayLike, weights: Weights, categories: Sequence[float] | None
-) -> tuple[Array, Statistic, Statistic]:
-    """Each unit's cell of the confusion matrix, (U, V * V), and what is made of their sums."""
+def pairs_kappa_interval(
+    ratings: ArrayLike,
+    *,
+    weights: Weights = None,
+    categories: Sequence[float] | None = None,
+    strata: ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
+    repeats: int = REPEATS,
+    seed: int = 0,
+) -> Estimate:
+    """Kappa of every pair of raters of a unit in both orders, a unit's pairs together weighing its raters.
+
+    Ratings are (units, raters), nan where a rater left a unit out; otherwise as kappa_interval. It needs no rater in
+    every unit; chance has the margins of all raters together (Fleiss 1971).
+    """
+    table = table_of(ratings)
+    counted = pairable(table)
+    values = _values(values_of(table), categories)
+    strata, clusters = (None if names is None else np.asarray(names)[counted] for names in (strata, clusters))
+    additive = _additive(coincidences(table[counted], values), _costs(len(values), weights), strata)
+    return additive.interval(clusters=clusters, repeats=repeats, seed=seed)
+
+
+def _two(
+    a: ArrayLike, b: ArrayLike, weights: Weights, categories: Sequence[float] | None, strata: ArrayLike | None
+) -> tuple[Additive, Array]:
+    """What kappa is made of, and which units count, (units,) of bool."""
     first, second = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     if first.shape != second.shape or first.ndim != 1:
         raise ValueError("both raters judge the same units")
-    both = ~(np.isnan(first) | np.isnan(second))
-    first, second = first[both], second[both]
-    seen = np.union1d(first, second)
+    counted = ~(np.isnan(first) | np.isnan(second))
+    first, second = first[counted], second[counted]
+    values = _values(np.union1d(first, second), categories)
+    cells = (first[:, None] == values)[:, :, None] & (second[:, None] == values)[:, None, :]
+    kept = None if strata is None else np.asarray(strata)[counted]
+    parts = cells.reshape(len(first), len(values) ** 2).astype(float)
+    return _additive(parts, _costs(len(values), weights), kept), counted
+
+
+def _values(seen: Array, categories: Sequence[float] | None) -> Array:
     values = seen if categories is None else np.asarray(categories, dtype=float)
     if not np.isin(seen, values).all():
         raise ValueError("a verdict is not among the categories")
-    size = len(values)
-    cells = (first[:, None] == values)[:, :, None] & (second[:, None] == values)[:, None, :]
-    costs = _costs(size, weights)
-    return (
-        cells.reshape(len(first), size * size).astype(float),
-        lambda sums: _kappa(sums, costs),
-        lambda sums: _expected(sums, costs) / (sums.sum(axis=-1) * max(costs.max(), 1)),
-    )
+    return values
 
 
 def _costs(size: int, weights: Weights) -> Array:
@@ -75,17 +101,22 @@ def _costs(size: int, weights: Weights) -> Array:
     return steps if weights == "linear" else steps**2
 
 
-def _kappa(sums: Array, costs: Array) -> Array:
-    """(..., V * V) -> (...)."""
-    observed = sums @ costs.ravel()
-    expected = _expected(sums, costs)
-    possible = expected > 1e-12
-    return np.asarray(np.where(possible, 1 - observed / np.where(possible, expected, 1), np.nan))
+def _additive(parts: Array, costs: Array, strata: Array | None) -> Additive:
+    """Of each unit's part of the confusion matrix, (U, V * V)."""
+    spread, layers = stratified(parts, strata)
 
+    def matrix(sums: Array) -> Array:
+        return sums.reshape(*sums.shape[:-1], layers, *costs.shape)
 
-def _expected(sums: Array, costs: Array) -> Array:
-    """Cost by chance with the margins as they are, (...), in units."""
-    matrix = sums.reshape(*sums.shape[:-1], *costs.shape)
-    rows, columns, total = matrix.sum(axis=-1), matrix.sum(axis=-2), matrix.sum(axis=(-2, -1))
-    dealt = rows[..., :, None] * columns[..., None, :]
-    return np.asarray((dealt * costs).sum(axis=(-2, -1)) / np.maximum(total, 1))
+    def expected(sums: Array) -> Array:
+        cells = matrix(sums)
+        dealt = cells.sum(axis=-1)[..., :, None] * cells.sum(axis=-2)[..., None, :]
+        return np.asarray(((dealt * costs).sum(axis=(-2, -1)) / np.maximum(cells.sum(axis=(-2, -1)), 1)).sum(axis=-1))
+
+    def value(sums: Array) -> Array:
+        return beyond_chance((matrix(sums) * costs).sum(axis=(-3, -2, -1)), expected(sums))
+
+    def chance(sums: Array) -> Array:
+        return np.asarray(expected(sums) / (sums.sum(axis=-1) * costs.max(initial=0)))
+
+    return Additive(spread, value, chance)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from agents.agreement.bootstrap import REPEATS, Array, Estimate, estimate
+from agents.agreement.bootstrap import REPEATS, Additive, Array, Estimate
+from agents.agreement.coincidences import coincidences, pairable, table_of, values_of
 
 
 def raw_agreement(ratings: ArrayLike) -> float:
@@ -14,31 +15,29 @@ def raw_agreement(ratings: ArrayLike) -> float:
     Ratings are (units, raters), nan where a rater left a unit out; nan where no unit has two. Raises ValueError for
     another shape.
     """
-    parts = _parts(ratings)
-    return float(_mean(parts.sum(axis=0))) if len(parts) else float("nan")
+    return _additive(table_of(ratings)).of_all()
 
 
-def raw_interval(ratings: ArrayLike, *, repeats: int = REPEATS, seed: int = 0) -> Estimate:
-    """Raw agreement of ratings (units, raters) with its 95 % bootstrap interval over units; errors as raw_agreement.
+def raw_interval(
+    ratings: ArrayLike, *, clusters: ArrayLike | None = None, repeats: int = REPEATS, seed: int = 0
+) -> Estimate:
+    """Raw agreement of ratings (units, raters) with its 95 % bootstrap interval; nan and errors as raw_agreement.
 
-    Where nothing disagrees, the lower bound is the exact binomial one.
+    Whole `clusters` (units,) are drawn again. Where nothing disagrees, the lower bound is the exact binomial one.
     """
-    return estimate(_parts(ratings), _mean, repeats=repeats, seed=seed)
+    table = table_of(ratings)
+    kept = None if clusters is None else np.asarray(clusters)[pairable(table)]
+    return _additive(table).interval(clusters=kept, repeats=repeats, seed=seed)
 
 
-def _parts(ratings: ArrayLike) -> Array:
+def _additive(table: Array) -> Additive:
     """(agreeing share, 1) of each unit with two ratings, (U, 2)."""
-    table = np.asarray(ratings, dtype=float)
-    if table.ndim != 2:
-        raise ValueError("ratings are (units, raters)")
-    values = np.unique(table[~np.isnan(table)])
-    counts = (table[:, :, None] == values).sum(axis=1).astype(float)  # (U, V)
-    raters = counts.sum(axis=1)
-    counts, raters = counts[raters > 1], raters[raters > 1]
-    shares = (counts * (counts - 1)).sum(axis=1) / (raters * (raters - 1))
-    return np.column_stack([shares, np.ones(len(shares))])
-
-
-def _mean(sums: Array) -> Array:
-    """(..., 2) -> (...)."""
-    return np.asarray(sums[..., 0] / sums[..., 1])
+    table = table[pairable(table)]
+    values = values_of(table)
+    met = coincidences(table, values).reshape(len(table), len(values), len(values))
+    agreeing = np.trace(met, axis1=1, axis2=2) / met.sum(axis=(1, 2)) if len(table) else np.zeros(0)
+    return Additive(
+        np.column_stack([agreeing, np.ones(len(table))]),
+        lambda sums: np.asarray(sums[..., 0] / sums[..., 1]),
+        lambda sums: np.ones(sums.shape[:-1]),
+    )

@@ -1,0 +1,1 @@
+"""Agreement beyond chance, its intervals, and prediction-powered inference."""
