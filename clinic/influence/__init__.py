@@ -1,6 +1,6 @@
 """How much one annotator may weigh, who differs from all others, and what would change without each of them."""
 
-from clinic.influence.cap import CAP, Row, largest_share, weights
+from clinic.influence.cap import CAP, Row, factors, largest_share, weights
 from clinic.influence.outliers import Agreement, agreements, outliers, units_of
 from clinic.influence.without import Majority, Said, Without, majorities, without_each
 
@@ -12,6 +12,7 @@ __all__ = [
     "Said",
     "Without",
     "agreements",
+    "factors",
     "largest_share",
     "majorities",
     "outliers",

@@ -27,20 +27,25 @@ class Row:
 
 def weights(rows: Iterable[Row], *, cap: Fraction = CAP) -> dict[tuple[Hashable, Hashable], Fraction]:
     """(group, key) -> weight in 0..1; raises ValueError for a cap outside 0..1, or a key given twice in a group."""
-    if not 0 < cap <= 1:
-        raise ValueError("the cap is a share above 0 and at most 1")
     groups: dict[Hashable, list[Row]] = defaultdict(list)
     for row in rows:
         groups[row.group].append(row)
     found: dict[tuple[Hashable, Hashable], Fraction] = {}
     for group, members in groups.items():
-        counts = Counter(row.annotator for row in members)
-        most = _most(counts, cap)
+        each = factors(Counter(row.annotator for row in members), cap=cap)
         for row in members:
             if (group, row.key) in found:
                 raise ValueError(f"{row.key!r} is in {group!r} twice")
-            found[group, row.key] = min(Fraction(1), most / counts[row.annotator])
+            found[group, row.key] = each[row.annotator]
     return found
+
+
+def factors(counts: Mapping[Hashable, int], *, cap: Fraction = CAP) -> dict[Hashable, Fraction]:
+    """What a row of each annotator weighs in one group, 0..1, from how many each one gave (1 or more)."""
+    if not 0 < cap <= 1:
+        raise ValueError("the cap is a share above 0 and at most 1")
+    most = _most(counts, cap)
+    return {annotator: min(Fraction(1), most / count) for annotator, count in counts.items()}
 
 
 def largest_share(rows: Sequence[Row], weight: Mapping[tuple[Hashable, Hashable], Fraction]) -> Fraction:

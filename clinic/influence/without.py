@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from clinic.influence.cap import CAP, Row, weights
+from clinic.influence.cap import CAP, factors
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,31 +48,36 @@ class Without:
 
 def majorities(rows: Iterable[Said], *, cap: Fraction | None = CAP) -> dict[Hashable, Majority]:
     """Each criterion's majority; with `cap` None everybody weighs by how much they rated."""
-    said = list(rows)
-    given = _weights(said, cap)
-    totals: dict[Hashable, list[Fraction]] = defaultdict(lambda: [Fraction(0), Fraction(0)])
-    for number, row in enumerate(said):
-        totals[row.criterion][row.met] += given[number]
-    return {criterion: Majority(yes / (no + yes)) for criterion, (no, yes) in totals.items()}
+    return {criterion: _majority(counts, cap) for criterion, counts in _counted(rows).items()}
 
 
 def without_each(rows: Iterable[Said], *, cap: Fraction | None = CAP) -> list[Without]:
     """Every annotator left out of every criterion that they rated; the cap is drawn anew among those who stay."""
-    said = list(rows)
-    groups: dict[Hashable, list[Said]] = defaultdict(list)
-    for row in said:
-        groups[row.criterion].append(row)
     found = []
-    for criterion, members in groups.items():
-        everybody = majorities(members, cap=cap)[criterion]
-        for one in sorted({row.annotator for row in members}, key=str):
-            rest = majorities([row for row in members if row.annotator != one], cap=cap)
-            found.append(Without(criterion, one, everybody, rest.get(criterion, Majority(None))))
+    for criterion, counts in _counted(rows).items():
+        everybody = _majority(counts, cap)
+        for one in sorted(counts, key=str):
+            rest = {annotator: count for annotator, count in counts.items() if annotator != one}
+            found.append(Without(criterion, one, everybody, _majority(rest, cap)))
     return found
 
 
-def _weights(said: Sequence[Said], cap: Fraction | None) -> list[Fraction]:
-    if cap is None:
-        return [Fraction(1)] * len(said)
-    given = weights((Row(number, row.annotator, row.criterion) for number, row in enumerate(said)), cap=cap)
-    return [given[row.criterion, number] for number, row in enumerate(said)]
+Counts = Mapping[Hashable, tuple[int, int]]
+"""annotator -> (verdicts, those that say met) of one criterion."""
+
+
+def _counted(rows: Iterable[Said]) -> dict[Hashable, Counts]:
+    found: dict[Hashable, dict[Hashable, tuple[int, int]]] = defaultdict(dict)
+    for row in rows:
+        given, met = found[row.criterion].get(row.annotator, (0, 0))
+        found[row.criterion][row.annotator] = (given + 1, met + row.met)
+    return dict(found)
+
+
+def _majority(counts: Counts, cap: Fraction | None) -> Majority:
+    if not counts:
+        return Majority(None)
+    given = {annotator: number for annotator, (number, _) in counts.items()}
+    each = factors(given, cap=cap) if cap is not None else dict.fromkeys(given, Fraction(1))
+    whole = sum(each[annotator] * number for annotator, number in given.items())
+    return Majority(sum(each[annotator] * met for annotator, (_, met) in counts.items()) / whole)

@@ -2,4 +2,10 @@
 
 from __future__ import annotations
 
-NAMES: set[str] = set()
+NAMES = {
+    "learning_review",
+    "learning_decide",
+    "learning_influence",
+    "learning_quarantine",
+    "learning_at_work",
+}
