@@ -15,6 +15,9 @@ Statistic = Callable[[Array], Array]
 
 REPEATS = 2000
 LEVEL = 0.95
+MOST_ROWS = 1000
+GROUPS = 500
+"""More distinct rows than MOST_ROWS are drawn as GROUPS random groups of equal size: as wide, at a bounded cost."""
 UNDEFINED = 0.05
 """With a larger share of resamples without a value there is no interval: it would rest on the lucky ones."""
 
@@ -48,8 +51,12 @@ def bootstrap_ci(
         raise ValueError("parts are (units, K)")
     if not len(rows):
         return nan, nan
+    rng = np.random.default_rng(seed)
     distinct, counts = np.unique(rows, axis=0, return_counts=True)
-    drawn = np.random.default_rng(seed).multinomial(len(rows), counts / len(rows), size=repeats)  # (B, D)
+    if len(distinct) > MOST_ROWS:
+        distinct = rows = clustered(rows, rng.permutation(len(rows)) % GROUPS)
+        counts = np.ones(GROUPS, dtype=int)
+    drawn = rng.multinomial(len(rows), counts / len(rows), size=repeats)  # (B, D)
     values = statistic(drawn @ distinct)  # (B,)
     if np.isnan(values).mean() > UNDEFINED:
         return nan, nan
@@ -90,7 +97,7 @@ class Additive:
         return Estimate(1.0, 1 - (1 - exact_low(len(rows))) / expected, 1.0, len(self.parts))
 
 
-def clustered(parts: Array, clusters: Array) -> Array:
+def clustered(parts: Array, clusters: ArrayLike) -> Array:
     """Parts (U, K) summed over the units of each cluster: (C, K)."""
     names, where = np.unique(clusters, return_inverse=True)
     sums = np.zeros((len(names), parts.shape[1]))

@@ -64,7 +64,7 @@ def pairs_kappa_interval(
     counted = pairable(table)
     values = _values(values_of(table), categories)
     strata, clusters = (None if names is None else np.asarray(names)[counted] for names in (strata, clusters))
-    additive = _additive(coincidences(table[counted], values), _costs(len(values), weights), strata)
+    additive = of_cells(coincidences(table[counted], values), _costs(len(values), weights), strata)
     return additive.interval(clusters=clusters, repeats=repeats, seed=seed)
 
 
@@ -81,7 +81,7 @@ def _two(
     cells = (first[:, None] == values)[:, :, None] & (second[:, None] == values)[:, None, :]
     kept = None if strata is None else np.asarray(strata)[counted]
     parts = cells.reshape(len(first), len(values) ** 2).astype(float)
-    return _additive(parts, _costs(len(values), weights), kept), counted
+    return of_cells(parts, _costs(len(values), weights), kept), counted
 
 
 def _values(seen: Array, categories: Sequence[float] | None) -> Array:
@@ -101,8 +101,8 @@ def _costs(size: int, weights: Weights) -> Array:
     return steps if weights == "linear" else steps**2
 
 
-def _additive(parts: Array, costs: Array, strata: Array | None) -> Additive:
-    """Of each unit's part of the confusion matrix, (U, V * V)."""
+def of_cells(parts: Array, costs: Array, strata: Array | None) -> Additive:
+    """Kappa of each unit's part of the confusion matrix, (U, V * V), with costs (V, V), chance within strata (U,)."""
     spread, layers = stratified(parts, strata)
 
     def matrix(sums: Array) -> Array:

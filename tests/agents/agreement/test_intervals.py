@@ -120,3 +120,15 @@ def test_wrong_shapes_are_refused():
         weighted_kappa([1, 2], [1, 1], weights="cubic")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="units"):
         bootstrap_ci([1.0], lambda sums: sums)
+
+
+def test_groups_of_many_rows_give_the_interval_of_the_rows():
+    """What bounds the cost of a large queue changes nothing but the noise of the draws."""
+    rng = np.random.default_rng(0)
+    scores = rng.normal(0.5, 0.2, 20_000)
+    low, high = bootstrap_ci(
+        np.column_stack([scores, np.ones(20_000)]), lambda sums: sums[..., 0] / sums[..., 1], repeats=4000
+    )
+    half = 1.96 * scores.std() / np.sqrt(20_000)
+    assert (high - low) / 2 == pytest.approx(half, rel=0.12)
+    assert (low + high) / 2 == pytest.approx(scores.mean(), abs=half / 5)
