@@ -19,7 +19,11 @@ from clinic.local.problem import LocalProblem
 from clinic.local.stack import Stack
 
 _cleanup = ExitStack()
+WORKER = "PYTEST_XDIST_WORKER"
 LEFT_OUT_WHEN_FAST = ("vllm", "browser", "slow", "drill")
+ALONE = ("vllm", "browser", "drill")
+STARTING = ROOT / "tests" / "local"
+"""Tests of starting and stopping the product: like those marked ALONE they need the machine to themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +37,16 @@ class ModelEndpoint:
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("rounds")
     group.addoption("--fast", action="store_true", help="leave out the real model, the browser, slow tests, drills")
+    group.addoption("--part", choices=("together", "alone"), help="only tests that bear company, or only the others")
     group.addoption("--drills", action="store_true", help="run the fault drills at full counts")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests() -> Iterator[None]:
     """A wrapper, because pytest-django reads the settings in this hook and asks to be first."""
+    if WORKER in os.environ:  # of pytest-xdist: what it inherited belongs to the process that started it
+        for name in ("STATIC_ROOT", "DATABASE_URL", "VALKEY_URL"):
+            os.environ.pop(name, None)
     os.environ.setdefault("STATIC_ROOT", _cleanup.enter_context(tempfile.TemporaryDirectory(prefix="rounds-static-")))
     os.environ.setdefault("ROUNDS_WEIGHTS", str(ROOT / "var" / "weights"))
     if not ("DATABASE_URL" in os.environ and "VALKEY_URL" in os.environ):
@@ -66,10 +74,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--fast"):
         slow = [item for item in items if any(item.get_closest_marker(name) for name in LEFT_OUT_WHEN_FAST)]
         config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if item not in slow]
+        items[:] = [item for item in items if item not in set(slow)]
+    if part := config.getoption("--part"):
+        others = [item for item in items if needs_the_machine(item) is (part == "together")]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in set(others)]
     if any(item.get_closest_marker("browser") for item in items):
         # Playwright keeps an event loop running in this thread, which Django takes for an async caller.
         os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+
+def needs_the_machine(item: pytest.Item) -> bool:
+    return item.path.is_relative_to(STARTING) or any(item.get_closest_marker(name) for name in ALONE)
 
 
 def pytest_unconfigure() -> None:

@@ -17,6 +17,8 @@ from clinic.local.problem import LocalProblem, say
 from clinic.local.stack import Stack, Stopped
 
 BIN = Path(sys.executable).parent
+MOST_PROCESSES = 4
+"""Each has its own PostgreSQL and Valkey."""
 CHECKS = {
     "lint": [str(BIN / "ruff"), "check", "."],
     "types": [str(BIN / "mypy"), "agents", "clinic", "training"],
@@ -54,10 +56,20 @@ def test(arguments: list[str]) -> int:
                 failed = [name for name, command in CHECKS.items() if not _check(name, command, stack.env)]
                 if failed:
                     say(f"failed before the tests: {', '.join(failed)}")
-                code = _run([sys.executable, "-m", "pytest", *arguments], stack)
+                codes = [_run([sys.executable, "-m", "pytest", *part], stack) for part in parts(arguments)]
             except Stopped:
                 return 130
-    return code or (1 if failed else 0)
+    return next((code for code in codes if code), 1 if failed else 0)
+
+
+def parts(arguments: list[str]) -> list[list[str]]:
+    """What pytest is called with, one run after the other: most tests side by side on every processor, then those that
+    need the machine to themselves. Whoever names tests gets one plain run of them."""
+    processes = min(os.cpu_count() or 1, MOST_PROCESSES)
+    if processes < 2 or not set(arguments) <= {"--fast", "--drills"}:
+        return [arguments]
+    together = [*arguments, "--part=together", "-n", str(processes), "--dist=loadfile", "-q"]
+    return [together] if "--fast" in arguments else [together, [*arguments, "--part=alone"]]
 
 
 def _check(name: str, command: list[str], env: dict[str, str]) -> bool:
