@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, OuterRef, Q
+from django.db.models import Case, DateTimeField, ExpressionWrapper, F, IntegerField, OuterRef, Q, Subquery, Value, When
 from django.utils import timezone
 
 from agents.rubrics import score
@@ -13,10 +14,10 @@ from clinic.folding import folded
 from clinic.models import (
     Annotation,
     AnnotationOrigin,
+    AnnotationQueue,
     AnnotationStatus,
     Feedback,
     FeedbackKind,
-    FeedbackStatus,
     Preference,
     QueueItem,
     Rating,
@@ -24,28 +25,46 @@ from clinic.models import (
     User,
 )
 from clinic.room_rows import array_of, instances
-from clinic.services import adjudication, audit, feedback, webhooks
+from clinic.services import adjudication, audit, feedback, queues, webhooks
 from clinic.services.errors import Refused
 from clinic.services.sheet_checks import checked_preferences, checked_ratings, checked_rest
 from clinic.transcript import transcripts
 
 WRITABLE = (AnnotationStatus.OPEN, AnnotationStatus.RETURNED, AnnotationStatus.EXPIRED)
+AHEAD = timedelta(minutes=6)
+"""How long what was fetched ahead stays reserved; the page asks again before that while somebody works on it."""
 SENTENCES = {
     "not_yours": "This sheet is another annotator’s. Nothing was saved; take the next one from the queue.",
     "declined": "You declined this one. Nothing was submitted; what you wrote is kept.",
     "closed": "This queue was closed meanwhile, so nothing more is taken. What you wrote is kept.",
-    "taken": (
-        "Your reservation ran out and somebody else has taken this one. What you wrote is kept; "
-        "take the next one from the queue."
-    ),
 }
 
 
 def save_draft(*, annotation: Annotation, by: User, number: int, draft: dict[str, Any]) -> bool:
-    """Keep the sheet as typed; False where a newer draft is there already, or the sheet is no longer open."""
+    """Keep the sheet as typed, and the reservation with it; False where a newer draft is there, or nothing is open."""
     mine = Annotation.objects.filter(pk=annotation.pk, annotator=by, origin=AnnotationOrigin.PERSON)
     newer = mine.filter(status__in=WRITABLE, draft_number__lt=number)
-    return bool(newer.update(draft=draft, draft_number=number))
+    now = timezone.now()
+    minutes = AnnotationQueue.objects.filter(items__annotations=OuterRef("pk")).values("reservation_minutes")
+    longer = ExpressionWrapper(Value(now) + F("minutes") * Value(timedelta(minutes=1)), output_field=DateTimeField())
+    # Only what is still reserved: one that ran out holds no place, and gets one back under the item's lock alone.
+    until = Case(When(status=AnnotationStatus.OPEN, reserved_until__gt=now, then=longer), default=F("reserved_until"))
+    saved = newer.annotate(minutes=Subquery(minutes[:1], output_field=IntegerField()))
+    return bool(saved.update(draft=draft, draft_number=number, reserved_until=until))
+
+
+def take_ahead(*, annotation: Annotation, by: User) -> Annotation | None:
+    """The next one of the same queue, reserved for a few minutes while this one is judged; None where none is left.
+
+    It is given back by itself unless it is opened: a window that was closed holds nothing for long.
+    """
+    found = queues.take_next(by=by, queue=annotation.item.queue, besides=[annotation.pk])
+    soon = timezone.now() + AHEAD
+    if found and found.draft_number == 0 and found.reserved_until and found.reserved_until > soon:
+        mine = Annotation.objects.filter(pk=found.pk, status=AnnotationStatus.OPEN, draft_number=0)
+        mine.update(reserved_until=soon)
+        found.reserved_until = soon
+    return found
 
 
 def submit(*, annotation: Annotation, by: User, sheet: dict[str, Any]) -> Annotation:
@@ -85,32 +104,25 @@ def _submit(annotation: Annotation, by: User, sheet: dict[str, Any]) -> Annotati
 
 
 def _locked(annotation: Annotation, by: User) -> Annotation:
-    """The row as it is now, with its criteria beside it; nobody else's sheet can be submitted."""
+    """The row as it is now, with its criteria; the item’s lock comes first, as wherever work changes hands."""
+    QueueItem.objects.select_for_update().filter(pk=annotation.item_id).values_list("pk").first()
     criteria = array_of(RubricCriterion, Q(version=OuterRef("rubric_version"), kept=True))
-    rows = Annotation.objects.visible_to(by).select_for_update(of=("self",)).annotate(criterion_rows=criteria)
-    related = ("item__queue", "item__consultation__case", "item__consultation__site", "feedback")
-    current = rows.select_related(*related).filter(pk=annotation.pk, origin=AnnotationOrigin.PERSON).first()
+    related = ("item__queue__site", "item__consultation__case", "item__consultation__site")
+    rows = Annotation.objects.visible_to(by).select_related(*related).annotate(criterion_rows=criteria)
+    current = rows.filter(pk=annotation.pk, origin=AnnotationOrigin.PERSON).first()
     if current is None or current.annotator_id != by.pk:
         raise Refused(SENTENCES["not_yours"])
     return current
 
 
 def _still_open(current: Annotation, by: User) -> None:
-    """Ready to be submitted, or a sentence why not; what ran out is taken up again where there is still room."""
+    """Ready to be submitted, or a sentence why not; what ran out is taken up again while its item has room."""
     if current.status == AnnotationStatus.DECLINED:
         raise Refused(SENTENCES["declined"])
     if current.item.queue.closed_at is not None:
         raise Refused(SENTENCES["closed"])
-    now = timezone.now()
-    lapsed = current.reserved_until is not None and current.reserved_until <= now
-    if current.status == AnnotationStatus.EXPIRED or (current.status == AnnotationStatus.OPEN and lapsed):
-        held = Q(status__in=[AnnotationStatus.SUBMITTED, AnnotationStatus.RETURNED])
-        held |= Q(status=AnnotationStatus.OPEN) & (Q(reserved_until=None) | Q(reserved_until__gt=now))
-        others = current.item.annotations.filter(held, origin=AnnotationOrigin.PERSON).exclude(pk=current.pk)
-        if others.count() >= current.item.wanted:
-            raise Refused(SENTENCES["taken"])
     if current.status == AnnotationStatus.EXPIRED:
-        current.move_to(AnnotationStatus.OPEN, by=by)
+        queues.renew(annotation=current, by=by)
 
 
 def _ratings(current: Annotation, sheet: dict[str, Any]) -> dict[str, Any]:
@@ -139,10 +151,7 @@ def _preferences(current: Annotation, sheet: dict[str, Any]) -> dict[str, Any]:
 
 
 def _feedback(current: Annotation, by: User, found: dict[str, Any]) -> Feedback:
-    """One row for learning; that of a judgement which was sent back is replaced by this one."""
-    old = current.feedback
-    if old is not None and old.status != FeedbackStatus.WITHDRAWN:
-        old.move_to(FeedbackStatus.WITHDRAWN, by=by, reason="corrected")
+    """One row for learning, proposed; what a judgement that was sent back had given is out of use already."""
     compared = current.item.other_id is not None
     data = {"annotation": str(current.pk), "score": found.get("score"), "coverage": found.get("coverage")}
     return feedback.give(

@@ -2,4 +2,6 @@
 
 from __future__ import annotations
 
-NAMES: set[str] = set()
+OPEN_TO_ANNOTATORS = {"sheet_next", "sheet_done", "sheet_signed_in"}
+OWN_SHEET = {"sheet", "sheet_draft", "sheet_ahead", "sheet_open", "sheet_decline"}
+NAMES = OPEN_TO_ANNOTATORS | OWN_SHEET
