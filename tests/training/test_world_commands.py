@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 
 from clinic.models import AuditEntry
 from tests.clinic import factories as make
+from tests.doubles.served import Served
 from tests.doubles.engine import FakeEngine
 from training.evaluation.fidelity.cohort import of_clinic
 from training.worlds import rows as files
@@ -67,6 +68,15 @@ def test_a_server_that_is_away_is_no_score_and_no_success(home):
     assert code == 1
     assert (got["ok"], world["results"]) == (False, 0)
     assert (world["metrics"]["coverage"]["value"], world["metrics"]["similarity"]["value"]) == (0.0, None)
+
+
+def test_a_result_is_as_long_as_asked_for_and_no_longer(home):
+    with Served() as served:
+        world = f"{served.url}#{served.model}"
+        run("world_fidelity", "--world", world, *FEW, "--modes", "forced", "--max-tokens", "7")
+        assert {request.body["max_tokens"] for request in served.requests} == {7}
+        run("world_fidelity", "--world", world, *FEW, "--modes", "forced", "--max-tokens", "8")
+    assert len(list((home / "fidelity").glob("*.jsonl"))) == 2, "other lengths are another run"
 
 
 def test_credentialed_rows_stay_here_and_the_try_is_audited(home):

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ class Command(base.Command):
         parser.add_argument("--seed", type=int, default=0, help="of the sampling")
         parser.add_argument("--case-seed", type=int, default=0, help="other numbers draw other virtual patients")
         parser.add_argument("--train", type=int, default=2000, help="training patients of the empirical sampler (2000)")
+        parser.add_argument("--max-tokens", type=int, default=512, metavar="N", help="of a result (512, as in DiagGym)")
         parser.add_argument("--rows", type=Path, metavar="FILE", help="a cohort file in place of virtual patients")
         parser.add_argument("--modes", default=",".join(ALL), help="of forced, free, blank")
         parser.add_argument("--judge", choices=("rules", "model"), default="rules", help="of step similarity")
@@ -102,7 +104,7 @@ class Command(base.Command):
     def _world(self, name: str, patients: Patients, folder: Path, options: dict[str, Any]) -> Fidelity:
         modes = tuple(Mode(mode) for mode in options["modes"].split(","))
         try:
-            with _drawer(name, patients, options["devices"]) as drawer:
+            with _drawer(name, patients, options) as drawer:
                 return asyncio.run(self._measured(drawer, patients, folder, modes, options))
         except OtherRun as error:
             raise Refused(f"{error}; name another --folder.") from error
@@ -133,7 +135,7 @@ class Command(base.Command):
 
 
 @contextmanager
-def _drawer(name: str, patients: Patients, devices: int) -> Iterator[Drawer]:
+def _drawer(name: str, patients: Patients, options: dict[str, Any]) -> Iterator[Drawer]:
     """The world of a name; Refused where there is none, and where a text may not leave this machine."""
     if name in BUILT_IN:
         made: dict[str, Callable[[], Drawer]] = {
@@ -147,7 +149,8 @@ def _drawer(name: str, patients: Patients, devices: int) -> Iterator[Drawer]:
         return
     access = access_of(patients.held_out)
     try:
-        yield Language(name, _engine(name, access), devices=devices)
+        engine = replace(_engine(name, access), max_tokens=options["max_tokens"])
+        yield Language(name, engine, devices=options["devices"])
     except CredentialedText as error:
         facts = {"host": error.host, "world": name}
         audit.record(by=None, action="credentialed.refused", noun="fidelity", target=name, data=facts)
@@ -177,7 +180,7 @@ def _made(client: CompletionClient, version: str, access: str) -> WorldEngine:
 
 
 def _check(options: dict[str, Any]) -> None:
-    for name in ("n", "draws", "at_once", "devices"):
+    for name in ("n", "draws", "at_once", "devices", "max_tokens"):
         if options[name] < 1:
             raise Refused(f"--{name.replace('_', '-')} is a number from 1.")
     for name in ("train", "case_seed"):
