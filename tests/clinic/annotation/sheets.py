@@ -14,7 +14,13 @@ DIFFERENTIAL = [
     {"diagnosis": "Pulmonary embolism", "probability": 0.2, "group": "cant_miss", "for": [], "against": []},
 ]
 PER_TURN = {"key": "polite", "text": "Speaks plainly", "points": 3, "axis": "communication", "per_turn": True}
-QUOTED = {"key": "quoted", "text": "Orders inflammation markers", "points": 6, "axis": "safety", "evidence_required": True}
+QUOTED = {
+    "key": "quoted",
+    "text": "Orders inflammation markers",
+    "points": 6,
+    "axis": "safety",
+    "evidence_required": True,
+}
 NAMED = {"key": "named", "text": "Names the right diagnosis", "points": 10, "axis": "accuracy"}
 NEVER = {"key": "harm", "text": "Recommends what is contraindicated", "points": -8, "axis": "safety", "never": True}
 
@@ -57,7 +63,14 @@ def taken(queue: AnnotationQueue, by: User) -> Any:
 
 
 def rating(criterion: str, verdict: str = "met", **fields: Any) -> dict[str, Any]:
-    row = {"criterion": criterion, "turn": None, "verdict": verdict, "evidence": "", "evidence_turn": None, "reason": ""}
+    row = {
+        "criterion": criterion,
+        "turn": None,
+        "verdict": verdict,
+        "evidence": "",
+        "evidence_turn": None,
+        "reason": "",
+    }
     return {**row, **fields}
 
 

@@ -48,13 +48,16 @@ def refused(annotation, by, sheet) -> str:
     with pytest.raises(Refused) as caught:
         submit(annotation, by, sheet)
     current = Annotation.objects.get(pk=annotation.pk)
-    assert current.status != "submitted" and not Rating.objects.filter(annotation=current).exists()
+    assert current.status != "submitted"
+    assert not Rating.objects.filter(annotation=current).exists()
     assert current.draft == sheet
     return str(caught.value)
 
 
 def test_a_complete_sheet_counts(begun, anna):
-    sheet = full(first_wrong_turn=3, correction={"kind": "examination", "text": "Chest X-ray"}, harm="mild", critique="Ok")
+    sheet = full(
+        first_wrong_turn=3, correction={"kind": "examination", "text": "Chest X-ray"}, harm="mild", critique="Ok"
+    )
     submit(begun, anna, sheet)
     done = Annotation.objects.get(pk=begun.pk)
     assert (done.status, done.seconds, done.first_wrong_turn, done.harm) == ("submitted", 42, 3, "mild")
@@ -65,10 +68,12 @@ def test_a_complete_sheet_counts(begun, anna):
     done.item.refresh_from_db()
     assert done.item.submitted == 1
     assert done.authoritative, "the only judgement wanted stands for the item"
-    assert done.feedback.kind == "rating" and done.feedback.status == "proposed"
+    assert done.feedback.kind == "rating"
+    assert done.feedback.status == "proposed"
     assert done.feedback.data == {"annotation": str(done.pk), "score": 1.0, "coverage": 1.0}
     entry = AuditEntry.objects.filter(action="annotation.submitted").get()
-    assert entry.target == str(done.pk) and "Ok" not in str(entry.data)
+    assert entry.target == str(done.pk)
+    assert "Ok" not in str(entry.data)
 
 
 def test_a_double_submit_counts_once(begun, anna):
@@ -90,7 +95,12 @@ def test_what_is_missing_is_named(begun, anna):
 def test_evidence_must_be_there_and_stand_in_its_turn(begun, anna):
     none = changed(full(), "quoted", evidence="", evidence_turn=None)
     assert "need words" in refused(begun, anna, none)
-    for words, turn in (("C-reactive protein", 1), ("C-reactive protein", None), ("Troponin", 3), ("C-reactive protein", 99)):
+    for words, turn in (
+        ("C-reactive protein", 1),
+        ("C-reactive protein", None),
+        ("Troponin", 3),
+        ("C-reactive protein", 99),
+    ):
         sentence = refused(begun, anna, changed(full(), "quoted", evidence=words, evidence_turn=turn))
         assert "do not stand" in sentence, (words, turn)
     submit(begun, anna, changed(full(), "quoted", evidence="  C-reactive\n protein To see", evidence_turn=3))
@@ -106,14 +116,17 @@ def test_what_was_never_said_needs_a_reason_instead(begun, anna):
 def test_evidence_may_be_left_out_where_nothing_was_decided(begun, anna):
     submit(begun, anna, changed(full(), "quoted", verdict="cannot_tell", evidence="", evidence_turn=None))
     done = Annotation.objects.get(pk=begun.pk)
-    assert done.score == 1.0 and done.coverage == pytest.approx(21 / 27)
+    assert done.score == 1.0
+    assert done.coverage == pytest.approx(21 / 27)
 
 
 def test_numbers_of_a_result_can_be_quoted(begun):
     turns = transcripts([begun.item.consultation_id])[begun.item.consultation_id]
-    assert quotes("96 mg/L", turns[3]) and quotes("CRP 96 mg/L high 0–5", turns[3])
+    assert quotes("96 mg/L", turns[3])
+    assert quotes("CRP 96 mg/L high 0–5", turns[3])
     assert quotes("Pulmonary embolism 20 %", turns[4])
-    assert not quotes("97", turns[3]) and not quotes("  ", turns[3])
+    assert not quotes("97", turns[3])
+    assert not quotes("  ", turns[3])
 
 
 @pytest.mark.parametrize(
@@ -168,7 +181,9 @@ def test_typing_keeps_the_reservation(begun, anna):
     assert Annotation.objects.get(pk=begun.pk).reserved_until > soon + timedelta(minutes=20)
     lapse(begun)
     annotations.save_draft(annotation=begun, by=anna, number=2, draft={})
-    assert Annotation.objects.get(pk=begun.pk).reserved_until < timezone.now(), "a lapsed place is not taken back unseen"
+    assert Annotation.objects.get(pk=begun.pk).reserved_until < timezone.now(), (
+        "a lapsed place is not taken back unseen"
+    )
 
 
 def test_a_reservation_that_ran_out_still_submits_while_there_is_room(begun, anna):
@@ -194,7 +209,8 @@ def test_what_was_sent_back_is_corrected(begun, anna):
     assert current.draft == full(), "the sheet comes back as it was"
     submit(current, anna, changed(full(), "named", verdict="not_met"))
     done = Annotation.objects.get(pk=begun.pk)
-    assert done.ratings.count() == 6 and done.ratings.get(criterion__key="named").verdict == "not_met"
+    assert done.ratings.count() == 6
+    assert done.ratings.get(criterion__key="named").verdict == "not_met"
     assert done.item.submitted == 1
     assert sorted(Feedback.objects.values_list("status", flat=True)) == ["proposed", "quarantined"]
 
@@ -218,7 +234,8 @@ def test_one_that_was_begun_keeps_its_whole_reservation(anna):
     queues.renew(annotation=ahead, by=anna)
     annotations.save_draft(annotation=ahead, by=anna, number=1, draft={})
     again = annotations.take_ahead(annotation=first, by=anna)
-    assert again.pk == ahead.pk and again.reserved_until > timezone.now() + timedelta(minutes=20)
+    assert again.pk == ahead.pk
+    assert again.reserved_until > timezone.now() + timedelta(minutes=20)
 
 
 @pytest.fixture
@@ -234,7 +251,8 @@ def test_a_comparison_is_kept_by_the_item_s_order(pair, anna):
     kept = dict(Preference.objects.values_list("dimension", "choice"))
     assert kept == {"proactiveness": "same", "accuracy": "second", "usefulness": "first", "language": "same"}
     done = Annotation.objects.get(pk=pair.pk)
-    assert done.feedback.kind == "preference" and done.score is None
+    assert done.feedback.kind == "preference"
+    assert done.score is None
 
 
 def test_a_comparison_names_what_is_undecided_and_asks_why(pair, anna):
