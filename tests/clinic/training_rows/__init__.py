@@ -1,0 +1,1 @@
+"""Training rows from approved feedback."""
