@@ -150,6 +150,11 @@ class RuleJudge:
 
     identity: ClassVar[dict[str, str]] = {"kind": "rules"}
 
+    @staticmethod
+    def kinds() -> tuple[str, ...]:
+        """The rules there are, by name."""
+        return tuple(_RULES)
+
     async def rate(self, episode: Episode, criterion: Criterion) -> Rating:
         """Never an error for want of a model; ValueError for a rule that does not exist."""
         if not criterion.rule:

@@ -7,7 +7,7 @@ import asyncio
 from celery import shared_task
 
 from clinic.models import Site
-from clinic.services import confidence, endpoints, virtual_clinic
+from clinic.services import confidence, endpoints, rubric_drafts, virtual_clinic
 from clinic.streaming import recovery
 
 
@@ -39,3 +39,9 @@ def check_knowledge() -> bool:
 def draft_turn(turn_id: int) -> int:
     """Further answers to one turn's question, behind everybody who waits; how many could be read."""
     return confidence.draw(turn_id)
+
+
+@shared_task
+def draft_rubric(version_id: str) -> int:
+    """A model's draft of one rubric version; how many criteria it has."""
+    return rubric_drafts.draw(version_id)

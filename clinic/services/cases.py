@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from django.utils import timezone
 from agents import records
 from agents.records import Rejection
 from agents.types import CaseRecord
-from clinic.models import Case, CaseKind, ConsultationStatus, Patient, Role, Site, User
+from clinic.models import AnnotationQueue, Case, CaseKind, ConsultationStatus, Patient, QueueItem, Role, Site, User
 from clinic.services import audit, versions
 from clinic.services.case_export import document
 from clinic.services.errors import SENTENCES, Refused
@@ -239,7 +240,12 @@ def purge(*, case: Case, by: User | None) -> dict[str, int]:
 
 
 def _delete(case: Case, patient: Patient | None) -> Iterator[tuple[str, int]]:
-    yield from case.delete()[1].items()
+    # What judged it first: ratings protect the criteria of the case's own rubric.
+    AnnotationQueue.objects.filter(rubric_version__rubric__case=case).update(rubric_version=None)
+    judged = Q(consultation__case=case) | Q(other__case=case) | Q(rubric_version__rubric__case=case)
+    counted = Counter(QueueItem.objects.filter(judged).delete()[1])
+    counted.update(case.delete()[1])
+    yield from counted.items()
     if patient and not patient.cases.exists():
         yield from patient.delete()[1].items()
 
