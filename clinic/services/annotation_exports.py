@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,7 +49,10 @@ def _annotations(site: Site, format: str) -> tuple[str, dict[str, Any]]:
     left = Left()
     rows = list(annotations_of(site, left))
     text = csv_text(rows) if format == "csv" else _lines([as_row(row) for row in rows])
-    counts = {"format": format, "rows": max(0, text.count("\n") - 1) if format == "csv" else len(rows)}
+    counts = {
+        "format": format,
+        "rows": sum(1 for _ in csv.reader(io.StringIO(text))) - 1 if format == "csv" else len(rows),
+    }
     return text, {**counts, "read": left.read, "used": len(rows), "left_out": dict(sorted(left.left_out.items()))}
 
 
