@@ -2,4 +2,13 @@
 
 from __future__ import annotations
 
-NAMES = {"queue_list"}
+NAMES = {
+    "queue_list",
+    "queue_new",
+    "queue",
+    "queue_close",
+    "queue_item",
+    "queue_assign",
+    "queue_reassign",
+    "queue_send_back",
+}
