@@ -18,7 +18,7 @@ function begin(form) {
   sheet = { form, number: Number(form.dataset.number), changed: 0, saved: 0, saving: null, timer: 0, ahead: null, busy: false, place: null, words: new Map() };
   sheet.seconds = Number(form.elements.seconds?.value ?? 0);
   places().forEach(showPlace);
-  form.querySelectorAll(".place .verdicts input, .harm input").forEach((input) => (input.tabIndex = -1));
+  form.querySelectorAll(".slot .verdicts input, .harm input").forEach((input) => (input.tabIndex = -1));
   places().forEach((place) => (firstRadio(place).tabIndex = 0));
   const harm = form.querySelector(".harm input:checked, .harm input");
   if (harm) harm.tabIndex = 0;
@@ -31,7 +31,7 @@ function begin(form) {
   sheet.asking = setInterval(() => document.visibilityState === "visible" && fetchAhead(), AGAIN);
 }
 
-const places = () => [...sheet.form.querySelectorAll(".place")];
+const places = () => [...sheet.form.querySelectorAll(".slot")];
 const verdict = (place) => place.querySelector(".verdicts input:checked")?.value ?? "";
 const firstRadio = (place) => place.querySelector(".verdicts input:checked") ?? place.querySelector(".verdicts input");
 const field = (place, kind) => place.querySelector(`[name="${CSS.escape(`${kind}@${place.dataset.place}`)}"]`);
@@ -539,7 +539,7 @@ document.addEventListener("keydown", (event) => {
   if (key === "Escape" && !event.defaultPrevented) return done(), sheet.picked && unpick(), toPlace(sheet.place);
   const turn = target.closest(".turn");
   if (turn && MOVES.includes(key) && !compares()) return done(), moveWord(turn, key, event.shiftKey);
-  if (target.matches(".place input[type=radio]") && ["ArrowUp", "ArrowDown"].includes(key)) return done(), step(key === "ArrowDown" ? 1 : -1);
+  if (target.matches(".slot input[type=radio]") && ["ArrowUp", "ArrowDown"].includes(key)) return done(), step(key === "ArrowDown" ? 1 : -1);
   if (typing || main.dataset.keys !== "1") return;
   if (VALUES[key] && !target.closest(".harm")) return done(), judge(key);
   if (KEYS[key] && !event.shiftKey | (key === "?")) return done(), KEYS[key]();
@@ -566,18 +566,18 @@ document.addEventListener("click", (event) => {
   if (target.closest("[data-help]")) help.showModal();
   if (target.closest("[data-take]")) take();
   if (target.closest("[data-wrong]")) wrong();
-  if (target.closest("[data-drop]")) drop(target.closest(".place"));
+  if (target.closest("[data-drop]")) drop(target.closest(".slot"));
   if (target.closest("[data-decline]")) sheet.saved = sheet.changed;
   const chip = target.closest("[data-chip], .turn-link, [data-pick]");
   if (!chip) return;
   event.preventDefault();
-  current(chip.closest(".place"));
-  chip.matches("[data-pick]") ? toTranscript() : turnElement(chip.closest(".place").dataset.turn || field(chip.closest(".place"), "t").value)?.scrollIntoView({ block: "center" });
+  current(chip.closest(".slot"));
+  chip.matches("[data-pick]") ? toTranscript() : turnElement(chip.closest(".slot").dataset.turn || field(chip.closest(".slot"), "t").value)?.scrollIntoView({ block: "center" });
 });
 
 document.addEventListener("focusin", (event) => {
   if (!sheet?.form.contains(event.target)) return;
-  const place = event.target.closest(".place");
+  const place = event.target.closest(".slot");
   if (place) current(place);
   const turn = event.target.closest(".turn");
   if (turn) sheet.lastTurn = turn;
@@ -585,9 +585,9 @@ document.addEventListener("focusin", (event) => {
 
 document.addEventListener("input", (event) => {
   if (!sheet?.form.contains(event.target) || event.target.name === "decline_reason") return;
-  event.target.closest(".place")?.classList.remove("missing");
+  event.target.closest(".slot")?.classList.remove("missing");
   if (event.target.name === "first_wrong_turn") markWrong();
-  changed(event.target.closest(".place"));
+  changed(event.target.closest(".slot"));
 });
 
 begin(document.getElementById("sheet"));

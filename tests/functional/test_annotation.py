@@ -36,7 +36,7 @@ def judge(page: Page) -> None:
     press(page, "1", "e", "j", "j")
     expect(page.locator("#picked q")).to_have_text("C-reactive protein")
     press(page, "Enter")
-    expect(page.locator(".place").first.locator("[data-chip] q")).to_have_text("C-reactive protein")
+    expect(page.locator(".slot").first.locator("[data-chip] q")).to_have_text("C-reactive protein")
     press(page, "1", "2", "1", "1", "3")
     expect(page.locator("#todo")).to_have_text("All judged")
 
@@ -114,7 +114,7 @@ def test_two_compared_blind(visit: Visitor, anna: User) -> None:
     press(page, "1", "2", "0", "1")
     press(page, "Enter")
     expect(page.locator("#refusal")).to_contain_text("Say why")
-    page.locator(".place input").first.focus()
+    page.locator(".slot input").first.focus()
     press(page, "r")
     page.keyboard.type("It asks about smoking.")
     press(page, "Control+Enter")
@@ -167,7 +167,7 @@ def test_what_was_typed_is_there_again_and_a_newer_draft_stays(visit: Visitor, a
     second = page.context.new_page()
     second.goto(page.url)
     expect(second.locator("#critique")).to_have_value("Half a thought")
-    expect(second.locator(".place").first.locator("input:checked")).to_have_value("not_met")
+    expect(second.locator(".slot").first.locator("input:checked")).to_have_value("not_met")
     second.keyboard.press("t")
     second.keyboard.type(", and more")
     expect(second.locator("#state")).to_contain_text("Saved")
@@ -183,7 +183,7 @@ def test_words_are_selected_by_key_and_by_mouse(visit: Visitor, anna: User) -> N
     press(page, "e", "j", "j", "ArrowRight", "Shift+ArrowRight", "Shift+ArrowRight")
     expect(page.locator("#picked q")).to_have_text("To see how")
     press(page, "Shift+ArrowDown", "Enter")
-    place = page.locator(".place").first
+    place = page.locator(".slot").first
     expect(place.locator("[data-chip] q")).to_have_text("To see how inflamed you are.")
     expect(place.locator("[data-chip] .where")).to_have_text("turn 3")
     press(page, "x")

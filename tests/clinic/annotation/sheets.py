@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from clinic.models import AnnotationQueue, Consultation, QueueItem, RubricVersion, User
+from django.utils import timezone
+
+from clinic.models import Annotation, AnnotationQueue, Consultation, QueueItem, Role, RubricVersion, User
 from clinic.services import queues
 from tests.clinic.annotation.factories import make_item, make_queue, make_rubric
-from tests.clinic.factories import CRP, make_case, make_consultation, make_simulated_result, make_turn
+from tests.clinic.factories import CRP, make_case, make_consultation, make_simulated_result, make_turn, make_user
 
 DIFFERENTIAL = [
     {"diagnosis": "Pneumonia", "probability": 0.5, "group": "likely", "for": [], "against": []},
@@ -110,3 +112,24 @@ def posted(sheet: dict[str, Any]) -> dict[str, Any]:
         data |= {f"v@{place}": row["verdict"], f"e@{place}": row["evidence"], f"r@{place}": row["reason"]}
         data[f"t@{place}"] = row["evidence_turn"] or ""
     return data
+
+
+def crowd(queue: AnnotationQueue, rows: int, people: int = 20) -> None:
+    """So many finished items of the queue, each with one judgement, by so many people in turn."""
+    item = queue.items.select_related("consultation").earliest("position")
+    held, at = item.consultation, timezone.now()
+    same = ("site_id", "case_id", "clinician_id", "model_version_id", "endpoint_id")
+    fields = {name: getattr(held, name) for name in same}
+    judges = [make_user(Role.ANNOTATOR, site=queue.site) for _ in range(people)]
+    consultations = Consultation.objects.bulk_create(
+        [Consultation(status="waiting", **fields) for _ in range(rows)], batch_size=5000
+    )
+    done = {"queue": queue, "rubric_version_id": item.rubric_version_id, "submitted": 1, "wanted": 1}
+    items = QueueItem.objects.bulk_create(
+        [QueueItem(consultation=one, position=n, **done) for n, one in enumerate(consultations)], batch_size=5000
+    )
+    judged = [
+        Annotation(item=one, annotator=judges[n % people], status="submitted", submitted_at=at)
+        for n, one in enumerate(items)
+    ]
+    Annotation.objects.bulk_create(judged, batch_size=5000)

@@ -69,4 +69,5 @@ def test_a_stranger_is_led_to_the_door(sheets):
         arguments = [sheets[0].pk] if name in OWN_SHEET else []
         for method in ("get", "post"):
             answer = getattr(Client(), method)(reverse(name, args=arguments))
-            assert answer.status_code == 302 and "/accounts/login/" in answer["Location"], name
+            assert answer.status_code == 302, name
+            assert "/accounts/login/" in answer["Location"], name
