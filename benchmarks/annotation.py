@@ -148,11 +148,12 @@ def in_browser(anna: Any, queue: Any, repeats: int, log: Path) -> list[float]:
             page = browser.new_context(base_url=web.address, viewport={"width": 1440, "height": 900}).new_page()
             sign_in(page, anna)
             page.goto(f"/annotation/next/?queue={queue.pk}")
-            for n in range(repeats):
+            for _ in range(repeats):
+                before = page.locator("#sheet").get_attribute("data-id")
                 judge(page)
                 ahead(page)
                 page.keyboard.press("Enter")
-                page.wait_for_function(f"performance.getEntriesByName('save-to-next').length === {n + 1}")
+                page.wait_for_selector(f'#sheet:not([data-id="{before}"])')
             spent = page.evaluate("performance.getEntriesByName('save-to-next').map((entry) => entry.duration)")
             browser.close()
             return list(spent)

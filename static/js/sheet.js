@@ -55,7 +55,6 @@ function showPlace(place) {
     place.querySelector("[data-pick]").hidden = Boolean(words);
   }
   place.classList.toggle("has-why", Boolean((field(place, "r") ?? field(place, "w"))?.value));
-  place.classList.toggle("judged", Boolean(verdict(place)));
   place.classList.toggle("lacks", Boolean(verdict(place)) && lacksWords(place));
 }
 
@@ -120,6 +119,11 @@ function judge(key) {
   if (next) return toPlace(next);
   sheet.form.querySelector("[data-submit]").focus({ preventScroll: true });
   say("All judged. Enter submits.");
+}
+
+function sayWhy(place) {
+  place.classList.add("says-why");
+  (field(place, "r") ?? field(place, "w")).focus();
 }
 
 function changed(place) {
@@ -187,7 +191,7 @@ function showPicked() {
 
 // By mouse: whatever was touched counts as whole words, and only those of the turn in which it began.
 document.addEventListener("mouseup", (event) => {
-  if (!sheet || compares() || event.target.closest("#picked, .bar")) return;
+  if (!sheet || compares() || event.target.closest("#picked, .sheet-bar")) return;
   const selection = getSelection();
   if (selection.isCollapsed || !selection.rangeCount) return;
   const range = selection.getRangeAt(0);
@@ -425,9 +429,11 @@ async function fetchAhead() {
       if (!answer?.ok) return;
       if (answer.status === 204) {
         if (answer.headers.get("X-Ahead") === "none") mine.ahead = null;
+        mine.form.dataset.ready = mine.ahead ? "next" : "last";
         return;
       }
       mine.ahead = parsed(await answer.text());
+      mine.form.dataset.ready = "next";
     } catch {
       // Without the network the next one is fetched when this one is submitted.
     }
@@ -510,18 +516,21 @@ function say(words) {
 
 // --- events ----------------------------------------------------------------------------------------------------------------
 
-const FIELDS = { c: "correction-kind", t: "critique" };
 const KEYS = {
   j: () => stepTurn(1),
   k: () => stepTurn(-1),
   e: toTranscript,
   n: () => toPlace(nextOpen() ?? sheet.place),
   x: () => drop(sheet.place),
-  r: () => (field(sheet.place, "r") ?? field(sheet.place, "w"))?.focus(),
+  r: () => sayWhy(sheet.place),
   w: wrong,
   h: () => sheet.form.querySelector(".harm input:checked, .harm input")?.focus(),
-  c: () => document.getElementById(FIELDS.c)?.focus(),
-  t: () => document.getElementById(FIELDS.t)?.focus(),
+  c: () => document.getElementById("correction-kind")?.focus(),
+  t: () => {
+    const text = document.getElementById("critique");
+    text?.focus();
+    text?.setSelectionRange(text.value.length, text.value.length);
+  },
   g: () => document.getElementById("guideline")?.toggleAttribute("open"),
   "?": () => help.showModal(),
 };
@@ -566,6 +575,7 @@ document.addEventListener("click", (event) => {
   if (target.closest("[data-help]")) help.showModal();
   if (target.closest("[data-take]")) take();
   if (target.closest("[data-wrong]")) wrong();
+  if (target.closest("[data-why]")) sayWhy(target.closest(".slot"));
   if (target.closest("[data-drop]")) drop(target.closest(".slot"));
   if (target.closest("[data-decline]")) sheet.saved = sheet.changed;
   const chip = target.closest("[data-chip], .turn-link, [data-pick]");

@@ -43,7 +43,7 @@ def judge(page: Page) -> None:
 
 def ahead(page: Page) -> None:
     """Until the next one lies ready, as it does for anybody who reads before judging."""
-    page.wait_for_function("sheet.ahead !== null")
+    page.wait_for_selector("#sheet[data-ready=next]")
 
 
 def test_ten_consultations_without_the_mouse(visit: Visitor, anna: User) -> None:

@@ -69,7 +69,7 @@ def url(name, annotation):
 
 def test_transcript_and_criteria(client, begun):
     html = client.get(url("sheet", begun)).content.decode()
-    for words in ("Do you smoke?", "Never in my life.", "Simulated", "Orders inflammation markers", "+6", "-8"):
+    for words in ("Do you smoke?", "Never in my life.", "Simulated", "Orders inflammation markers", "+6", "−8"):
         assert words in html, words
     assert html.count('class="slot') == 6, "three criteria once, one at each of the agent’s three turns"
     assert "Evidence required" in html
@@ -285,12 +285,8 @@ class Shape(HTMLParser):
         self.found: list[tuple[str, ...]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        acts = [
-            name for name, value in attrs if name.startswith(("on", "hx-")) or "javascript:" in (value or "").lower()
-        ]
-        plain = [name for name, _ in attrs if name not in ("value", "placeholder")]
         links = [value or "" for name, value in attrs if name in ("href", "action", "formaction", "src")]
-        self.found.append((tag, *plain, *(f"acts:{name}" for name in acts if name not in ("value",)), *links))
+        self.found.append((tag, *(name for name, _ in attrs), *links))
 
 
 def shape(html: str) -> list[tuple[str, ...]]:
