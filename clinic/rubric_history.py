@@ -57,6 +57,10 @@ class Difference:
     changes: tuple[Change, ...] = ()
 
     @property
+    def rewords(self) -> bool:
+        return any(change.name == "Statement" for change in self.changes)
+
+    @property
     def carries(self) -> bool:
         """Whether verdicts by the older version hold under the newer."""
         return self.kind in ("same", "changed") and not {c.name for c in self.changes} & BREAKING

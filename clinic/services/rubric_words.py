@@ -18,7 +18,7 @@ SENTENCES = {
     "too_many": "A rubric has at most {most} criteria. Nothing was added.",
     "empty": "There is no criterion yet, so there is nothing to judge by. Nothing was published.",
     "unweighed": "Not every criterion has points: {texts}. Nothing was published.",
-    "lints": "The check found {count} likely mistakes. Correct them, or say that you have read them.",
+    "lints": "Likely mistakes found by the check: {count}. Correct them, or say that you have read them.",
     "generated": "This draft was written by a model. Read it first: only a physician's approval makes it a rubric.",
     "panel_four": "A panel is four different physicians: two authors, a reviewer and a weigher. Nothing was changed.",
     "panel_site": "Everybody of the panel must annotate at this site. Nothing was changed.",

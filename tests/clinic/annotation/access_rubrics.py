@@ -2,4 +2,9 @@
 
 from __future__ import annotations
 
-NAMES: set[str] = set()
+ROOTS = {"rubric_list", "rubric_new", "rubric_import"}
+VERSIONS = {
+    "rubric", "rubric_do", "rubric_criterion", "rubric_check", "rubric_state", "rubric_diff", "rubric_rescore",
+    "rubric_export",
+}  # fmt: skip
+NAMES = ROOTS | VERSIONS
