@@ -158,6 +158,11 @@ CELERY_TASK_ROUTES = {"training.tasks.*": {"queue": "gpu"}}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
+# The worker's own beat (--beat), which keeps nothing on disk: every task may run twice, late, or not at all.
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
+CELERY_BEAT_SCHEDULE = {
+    "expire_reservations": {"task": "clinic.tasks.expire_reservations", "schedule": 60.0, "options": {"expires": 50}},
+}
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",

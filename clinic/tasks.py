@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from celery import shared_task
+from celery.signals import worker_ready
 
 from clinic.models import Site
-from clinic.services import confidence, endpoints, rubric_drafts, virtual_clinic
+from clinic.services import confidence, endpoints, queues, rubric_drafts, virtual_clinic, webhooks
 from clinic.streaming import recovery
 
 
@@ -45,3 +46,23 @@ def draft_turn(turn_id: int) -> int:
 def draft_rubric(version_id: str) -> int:
     """A model's draft of one rubric version; how many criteria it has."""
     return rubric_drafts.draw(version_id)
+
+
+@shared_task
+def expire_reservations() -> int:
+    """Once a minute (settings, CELERY_BEAT_SCHEDULE): reservations of queue items that ran out; how many."""
+    return queues.expire()
+
+
+@shared_task
+def deliver_webhooks() -> None:
+    """Everything that is due; what failed is tried again at its time."""
+    again = webhooks.deliver()
+    if again is not None:
+        deliver_webhooks.apply_async(eta=again, ignore_result=True)
+
+
+@worker_ready.connect
+def deliver_what_waits(**signal: object) -> None:
+    """A worker that starts looks for what another one left."""
+    deliver_webhooks.delay()

@@ -103,7 +103,7 @@ class Stack:
             raise LocalProblem(f"The database could not be prepared: {lines[-1]} (details: {log}).")
 
     def start_worker(self) -> None:
-        arguments = ["-m", "celery", "--app", "clinic", "worker", "--pool", "threads", "--concurrency", "4"]
+        arguments = ["-m", "celery", "--app", "clinic", "worker", "--beat", "--pool", "threads", "--concurrency", "4"]
         arguments += ["--queues", "default", "--loglevel", "INFO", "--hostname", "default@%h"]
         self._add("The worker", lambda: self.python(*arguments, log="worker.log"), grace=15.0)
 

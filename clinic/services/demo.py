@@ -9,16 +9,16 @@ from django.db import transaction
 
 from clinic.demo import BadDemoCase, load_cases
 from clinic.models import CaseKind, ModelVersion, Role, Site, User
-from clinic.services import audit, cases, versions
+from clinic.services import audit, cases, demo_annotation, versions
 from clinic.services.errors import Refused
 
 SITE = "demo-hospital"
-CLINICIAN = "demo-clinician"
+CLINICIAN, ADJUDICATOR = "demo-clinician", "demo-adjudicator"
 PASSWORD = f"rounds-{CLINICIAN}"
 PEOPLE = (
     (CLINICIAN, Role.CLINICIAN, "Clara", "Demo"),
     ("demo-physician", Role.ANNOTATOR, "Pavel", "Demo"),
-    ("demo-adjudicator", Role.ADJUDICATOR, "Amina", "Demo"),
+    (ADJUDICATOR, Role.ADJUDICATOR, "Amina", "Demo"),
     ("demo-researcher", Role.RESEARCHER, "Rosa", "Demo"),
     ("demo-admin", Role.ADMIN, "Adam", "Demo"),
 )
@@ -44,6 +44,7 @@ def seed() -> Seeded:
     seeded.people = [_person(site, *person) for person in PEOPLE]
     seeded.cases = _cases(site)
     seeded.agent = versions.follow_environment()
+    demo_annotation.seed(site=site, by=next(one for one in seeded.people if one.username == ADJUDICATOR))
     return seeded
 
 
