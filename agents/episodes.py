@@ -74,14 +74,15 @@ def _turn(data: Mapping[str, Any]) -> EpisodeTurn:
         n=data["n"],
         role=data["role"],
         text=data["text"],
-        action=_action(data["action"]) if data["action"] else None,
+        action=action(data["action"]) if data["action"] else None,
         observations=tuple(_observation(row) for row in data["observations"]),
         tokens=TokenTrace(*(tuple(tokens[name]) for name in ("ids", "logprobs", "mask"))) if tokens else None,
         seconds=data["seconds"],
     )
 
 
-def _action(data: Mapping[str, Any]) -> Action:
+def action(data: Mapping[str, Any]) -> Action:
+    """The Action of one JSON object (contracts.md); raises KeyError or ValueError where it is none."""
     rows = [
         Hypothesis(
             row["diagnosis"],

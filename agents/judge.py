@@ -10,6 +10,7 @@ import asyncio
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from agents import examinations, prompts
@@ -32,6 +33,13 @@ class JudgeError(Exception):
 
 class Unreadable(ValueError):
     """One reply is not one of the verdicts offered."""
+
+
+@dataclass(frozen=True, slots=True)
+class SureRating(Rating):
+    """A rating of a judge that says how sure it is: `confidence` 0..1, None where it did not say."""
+
+    confidence: float | None = None
 
 
 class Completes(Protocol):
@@ -80,7 +88,9 @@ class LanguageJudge:
         transcript = episode_text(episode)
         prompt = fill("judge_criterion.txt", transcript=transcript, criterion=plain(criterion.text))
         try:
-            said = await self._ask(prompt, _object({"verdict": RATED}, ("evidence", "reason")), _rating)
+            said = await self._ask(
+                prompt, _object({"verdict": RATED}, ("evidence", "reason"), ("confidence",)), _rating
+            )
         except JudgeError as error:
             return Rating(criterion.id, Verdict.ERROR, reason=str(error))
         return grounded(criterion, said, episode)
@@ -131,14 +141,14 @@ def pair_numbers(text: str, asked: int, reference: int) -> list[tuple[int, int]]
     return list(dict.fromkeys(found))
 
 
-def grounded(criterion: Criterion, said: Mapping[str, str], episode: Episode) -> Rating:
+def grounded(criterion: Criterion, said: Mapping[str, Any], episode: Episode) -> SureRating:
     """The rating, its quotation found in a turn; where evidence is required, "met" without it is "cannot tell"."""
     turn = _quoted_in(said["evidence"], episode)
     evidence = said["evidence"] if turn is not None else ""
     outcome = Verdict(said["verdict"])
     if outcome is Verdict.MET and criterion.evidence_required and turn is None:
-        return Rating(criterion.id, Verdict.CANNOT_TELL, reason="the quoted words are not in the consultation")
-    return Rating(criterion.id, outcome, evidence, turn, said["reason"])
+        return SureRating(criterion.id, Verdict.CANNOT_TELL, reason="the quoted words are not in the consultation")
+    return SureRating(criterion.id, outcome, evidence, turn, said["reason"], said.get("confidence"))
 
 
 class RuleJudge:
@@ -244,14 +254,20 @@ _RULES: dict[str, Callable[[Episode, Any], tuple[bool, int | None]]] = {
 }
 
 
-def _rating(text: str) -> dict[str, str]:
+def _rating(text: str) -> dict[str, Any]:
     said = _plain_json(text)
     if not isinstance(said, dict):
         raise Unreadable(f"no JSON object in {text[:80]!r}")
     fields = {name: said.get(name) or "" for name in ("evidence", "reason")}
     if not all(isinstance(field, str) for field in fields.values()):
         raise Unreadable("evidence and reason must be texts")
-    return {"verdict": verdict(text, RATED), **fields}
+    return {"verdict": verdict(text, RATED), **fields, "confidence": _share(said.get("confidence"))}
+
+
+def _share(percent: Any) -> float | None:
+    """0 to 100 as 0..1; anything else is no statement, and no reason to ask again."""
+    is_number = isinstance(percent, int | float) and not isinstance(percent, bool)
+    return percent / 100 if is_number and 0 <= percent <= 100 else None
 
 
 def _plain_json(text: str) -> Any:
@@ -280,9 +296,12 @@ def _numbered(items: Sequence[str]) -> str:
     return "\n".join(f"{n}. {plain(item)}" for n, item in enumerate(items, 1))
 
 
-def _object(enums: Mapping[str, Sequence[str]], texts: Sequence[str] = ()) -> dict[str, Any]:
+def _object(
+    enums: Mapping[str, Sequence[str]], texts: Sequence[str] = (), percents: Sequence[str] = ()
+) -> dict[str, Any]:
     fields: dict[str, Any] = {name: {"enum": list(values)} for name, values in enums.items()}
     fields |= {name: {"type": "string", "maxLength": 300} for name in texts}
+    fields |= {name: {"type": "integer", "minimum": 0, "maximum": 100} for name in percents}
     schema = {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
     return {"type": "json_schema", "json_schema": {"name": "verdict", "strict": True, "schema": schema}}
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from agents.client import PolicyClient
-from agents.judge import LanguageJudge
+from agents.judge import LanguageJudge, RuleJudge, RulesFirst
 from clinic.services.errors import Refused
 
 
@@ -58,3 +58,37 @@ def _configured(name: str, seed: int) -> ConfiguredJudge | None:
         idle_seconds=settings.POLICY_IDLE_SECONDS,
     )
     return ConfiguredJudge(LanguageJudge(client, model=model, seed=seed))
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """A judge that rates what physicians rate. `reads_out` says that a model's server reads the consultation."""
+
+    name: str
+    label: str
+    judge: RuleJudge | RulesFirst
+    reads_out: bool = True
+
+    @property
+    def identity(self) -> dict[str, str]:
+        return dict(self.judge.identity)
+
+
+def instruments() -> list[Instrument]:
+    """The configured judges, the one that gives rewards first; the rule-based one is always there."""
+    models = [
+        ("judge", "The model of JUDGE_URL", of_evaluations()),
+        ("gate", "The model of GATE_JUDGE_URL", of_gates()),
+    ]
+    found = [Instrument(name, label, RulesFirst(model.speaks)) for name, label, model in models if model]
+    rules = Instrument("rules", "Rules, without a model", RuleJudge(), reads_out=False)
+    # A gate's judge never gives rewards (decisions.md 22), so rules do where only it is named.
+    return [*(one for one in found if one.name == "judge"), rules, *(one for one in found if one.name == "gate")]
+
+
+def instrument(name: str) -> Instrument:
+    """By its name; raises Refused where it is not configured."""
+    for one in instruments():
+        if one.name == name:
+            return one
+    raise Refused("This judge is not configured here. Nothing was begun; choose another one.")
