@@ -133,7 +133,7 @@ def _wake() -> None:
 
 
 def _claim(now: datetime, *, besides: Sequence[int] = ()) -> WebhookDelivery | None:
-    """The row due longest that this run has not tried, counted as tried before it is: a worker that dies in it cannot try for ever."""
+    """The row due longest, but for `besides`; counted as tried first: a worker that dies in it cannot try for ever."""
     with transaction.atomic():
         due = WebhookDelivery.objects.select_for_update(skip_locked=True, of=("self",)).filter(due_at__lte=now)
         row = due.exclude(pk__in=besides).select_related("webhook").order_by("due_at", "pk").first()

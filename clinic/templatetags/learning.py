@@ -16,8 +16,9 @@ def share(value: Fraction | float | None) -> str:
 
 
 @register.filter
-def decimal(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
+def decimal(value: float | str | None) -> str:
+    """Two places; a template's empty string is no number either."""
+    return f"{value:.2f}" if isinstance(value, (int, float)) else "–"
 
 
 @register.filter

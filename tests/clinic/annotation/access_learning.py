@@ -8,4 +8,10 @@ NAMES = {
     "learning_influence",
     "learning_quarantine",
     "learning_at_work",
+    "learning_exports",
+    "learning_export",
+    "learning_annotation_fhir",
+    "learning_webhooks",
+    "learning_webhook_switch",
+    "learning_webhook_test",
 }

@@ -165,7 +165,7 @@ def test_it_is_not_tried_before_its_time_and_taken_in_the_end(receiver, admin):
 def test_a_server_that_drips_is_ended_by_the_clock(receiver):
     receiver.answers = ["drip"]
     began = time.monotonic()
-    with pytest.raises(NotDelivered, match="within 0[.]5 seconds"):
+    with pytest.raises(NotDelivered, match=r"within 0[.]5 seconds"):
         webhook_sender.send(receiver.url, b"{}", {}, internal=LOCAL, seconds=0.5)
     assert time.monotonic() - began < 3
 
