@@ -127,8 +127,8 @@ def transcripts(consultations: Iterable[UUID]) -> dict[UUID, list[Spoken]]:
 
 def _spoken(turn: Any) -> Spoken:
     drawn = instances(SimulatedResult, turn.drawn_rows)
-    rows = [*instances(Finding, turn.found_rows), *drawn] if turn.role == TurnRole.ENVIRONMENT else []
-    values = [value for row in rows for value in row.values]
+    rows: list[Finding | SimulatedResult] = [*instances(Finding, turn.found_rows), *drawn]
+    values = [value for row in rows for value in row.values] if turn.role == TurnRole.ENVIRONMENT else []
     said = beside(turn, values)
     if turn.role == TurnRole.AGENT and turn.status == TurnStatus.COMPLETE:
         said = str((turn.action or {}).get("reason") or turn.text)

@@ -15,7 +15,8 @@ from django.views.decorators.http import require_POST
 
 from clinic.models import Annotation, AnnotationOrigin, AnnotationQueue
 from clinic.room import examination_names
-from clinic.services import annotations, queues
+from clinic.services import queues
+from clinic.services.annotations import save_draft, submit, take_ahead
 from clinic.services.errors import Refused
 from clinic.sheet import Sheet, sheet_of
 from clinic.sheet_form import preference_sheet, rubric_sheet, whole
@@ -52,7 +53,7 @@ def sheet_draft(request: SignedIn, annotation_id: UUID) -> HttpResponse:
     annotation = _own(request, annotation_id)
     number = whole(request.POST.get("number")) or annotation.draft_number + 1
     draft = _sheet(annotation, request.POST)
-    saved = annotations.save_draft(annotation=annotation, by=request.user, number=number, draft=draft)
+    saved = save_draft(annotation=annotation, by=request.user, number=number, draft=draft)
     sentence = _reserved(annotation, request)
     if not _by_script(request):
         messages.success(request, sentence or "Saved. Go on whenever you like.")
@@ -67,7 +68,7 @@ def sheet_ahead(request: SignedIn, annotation_id: UUID) -> HttpResponse:
     """The next sheet's HTML; 204 where the page has it already (`have`), or where nothing is left."""
     annotation = _own(request, annotation_id)
     try:
-        found = annotations.take_ahead(annotation=annotation, by=request.user)
+        found = take_ahead(annotation=annotation, by=request.user)
     except Refused:
         found = None
     if found is None or str(found.pk) == request.POST.get("have"):
@@ -119,7 +120,7 @@ def _submit(request: SignedIn, annotation_id: UUID) -> HttpResponse:
     annotation = _own(request, annotation_id)
     typed = _sheet(annotation, request.POST)
     try:
-        annotations.submit(annotation=annotation, by=request.user, sheet=typed)
+        submit(annotation=annotation, by=request.user, sheet=typed)
     except Refused as refusal:
         return _refused(request, annotation_id, str(refusal))
     return JsonResponse({"next": _next(annotation)}) if _by_script(request) else redirect(_next(annotation))

@@ -455,7 +455,7 @@ async function submit() {
   if (missing) {
     places().forEach((place) => place.classList.toggle("missing", !verdict(place) || lacksWords(place)));
     toPlace(missing);
-    return refuse(verdict(missing) ? "This verdict needs evidence: press e and select the words. Everything is kept." : "Not judged yet. Everything is kept; give it a verdict, then submit again.");
+    return refuse(verdict(missing) ? "This verdict needs evidence: press e and select the words, or r to say why nothing was said. Everything is kept." : "Not judged yet. Everything is kept; give it a verdict, then submit again.");
   }
   mine.busy = true;
   mine.form.setAttribute("aria-busy", "true");
@@ -485,6 +485,9 @@ async function onward(mine, asked, told) {
   await mine.fetching;
   if (!mine.ahead) return location.assign(told.next);
   const next = mine.ahead;
+  const judged = next.querySelector("[data-judged]"); // was counted before this one was submitted
+  judged.dataset.judged = String(Number(mine.form.querySelector("[data-judged]").dataset.judged) + 1);
+  judged.textContent = `${judged.dataset.judged} judged`;
   refuse("");
   mine.form.replaceWith(next);
   history.pushState({}, "", next.action);
@@ -534,6 +537,7 @@ const KEYS = {
   g: () => document.getElementById("guideline")?.toggleAttribute("open"),
   "?": () => help.showModal(),
 };
+const READING = ["j", "k", "g", "?"];
 const MOVES = ["ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown", "Home", "End"];
 
 document.addEventListener("keydown", (event) => {
@@ -549,7 +553,7 @@ document.addEventListener("keydown", (event) => {
   const turn = target.closest(".turn");
   if (turn && MOVES.includes(key) && !compares()) return done(), moveWord(turn, key, event.shiftKey);
   if (target.matches(".slot input[type=radio]") && ["ArrowUp", "ArrowDown"].includes(key)) return done(), step(key === "ArrowDown" ? 1 : -1);
-  if (typing || main.dataset.keys !== "1") return;
+  if (typing || main.dataset.keys !== "1" || (sheet.form.dataset.closed !== undefined && !READING.includes(key))) return;
   if (VALUES[key] && !target.closest(".harm")) return done(), judge(key);
   if (KEYS[key] && !event.shiftKey | (key === "?")) return done(), KEYS[key]();
 });

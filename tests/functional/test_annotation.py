@@ -59,7 +59,7 @@ def test_ten_consultations_without_the_mouse(visit: Visitor, anna: User) -> None
         if number == 4:
             press(page, "e", "j", "j", "w", "Escape")
             page.keyboard.press("c")
-            page.keyboard.type("Ex")
+            page.keyboard.type("Ne")
             press(page, "Tab")
             page.keyboard.type("Chest X-ray")
             press(page, "Tab", "Space", "Tab")
