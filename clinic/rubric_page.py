@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents.rubric_lints import Problem
-from clinic.models import RubricCriterion, RubricPart, RubricRole
+from clinic.models import RubricCriterion, RubricPart, RubricRole, RubricStatus
 from clinic.rubric_access import STEPS, Access
 
 
@@ -74,5 +74,5 @@ def panel_of(access: Access) -> list[Place]:
     if not access.is_panel:
         return []
     by_role = {part.role: part for part in access.parts}
-    here = STEPS.get(access.version.status, ())
+    here = STEPS.get(RubricStatus(access.version.status), ())
     return [Place(role, str(name), by_role.get(role), role in here) for role, name in RubricRole.choices]

@@ -138,7 +138,8 @@ def _points(item: dict[str, Any]) -> Any:
     scores: dict[str, Any] = {}
     for option in list_of(item.get("answerOption")):
         coding = option.get("valueCoding") if isinstance(option, dict) else None
-        for extension in list_of(coding.get("extension")) if isinstance(coding, dict) else []:
+        coding = coding if isinstance(coding, dict) else {}
+        for extension in list_of(coding.get("extension")):
             if isinstance(extension, dict) and extension.get("url") == ORDINAL:
                 scores[str(coding.get("code"))] = extension.get("valueDecimal")
     numbers = [score for score in scores.values() if isinstance(score, int | float)]

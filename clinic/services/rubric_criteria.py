@@ -49,6 +49,9 @@ def change(*, criterion: RubricCriterion, by: User, fields: Mapping[str, Any]) -
     """Reword it; the key stays, so that versions can be compared. The weigher changes points and veto alone."""
     access, row = _editable(criterion, by)
     given = {**_fields_of(row), **fields}
+    if access.may_write and str(given["text"]).strip() != row.text and "rule" not in fields:
+        # A rule judges the old statement; kept, it would give the new one a verdict on something else.
+        given["rule"] = None
     if not access.may_write:
         given = {**_fields_of(row), **{name: fields[name] for name in ("points", "never") if name in fields}}
     clean = cleaned(given, weighs=access.may_weigh)
@@ -93,10 +96,11 @@ def merge(*, criterion: RubricCriterion, other: RubricCriterion, by: User, text:
     if second is None:
         raise Refused(SENTENCES["merge_two"])
     clean = cleaned({**_fields_of(row), "text": text or row.text}, weighs=access.may_weigh)
+    row.rule = row.rule if clean["text"] == row.text else None
     row.text, row.kept, second.kept = clean["text"], True, False
     row.examples = [*row.examples, *(one for one in second.examples if one not in row.examples)]
     row.guideline = "\n".join(filter(None, dict.fromkeys([row.guideline, second.guideline])))
-    row.save(update_fields=["text", "kept", "examples", "guideline"])
+    row.save(update_fields=["text", "kept", "examples", "guideline", "rule"])
     second.save(update_fields=["kept"])
     _record(access, "rubric.criteria_merged", row, {"other": second.key})
     return row

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -36,6 +37,7 @@ from clinic.services.rubric_criteria import cleaned, free_key
 
 log = logging.getLogger(__name__)
 TASK = "clinic.tasks.draft_rubric"
+PLAIN_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 STUCK = timedelta(minutes=15)
 WAITING, DONE, FAILED = "waiting", "done", "failed"
 SENTENCES = {
@@ -130,7 +132,8 @@ def fill(*, version: RubricVersion, rows: Iterable[CriterionRow], by: User | Non
     taken: list[str] = []
     found = []
     for position, row in enumerate(rows):
-        key = row.key if row.key and row.key not in taken else free_key(row.text, taken)
+        # A key stands in addresses: a file's own is kept where it can.
+        key = row.key if PLAIN_KEY.fullmatch(row.key) and row.key not in taken else free_key(row.text, taken)
         taken.append(key)
         clean = cleaned(row.as_dict(), weighs=True)
         found.append(RubricCriterion(version=version, key=key, position=position, by=by, **clean))

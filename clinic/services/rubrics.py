@@ -25,6 +25,7 @@ from clinic.models import (
     RubricScope,
     RubricStatus,
     RubricVersion,
+    Site,
     User,
 )
 from clinic.rubric_access import Access
@@ -88,12 +89,12 @@ def create(
     *, by: User, title: str, scope: str, case: Case | None = None, group: str = "", flow: str = RubricFlow.SINGLE
 ) -> RubricVersion:
     """A rubric with its first, empty version; a panel's people are assigned next."""
-    _require_writer(by)
+    site = _writer_site(by)
     title = " ".join(title.split())[:TITLE]
     if not title:
         raise Refused(SENTENCES["no_title"])
     rubric = Rubric.objects.create(
-        site=by.site, title=title, flow=_flow(flow), created_by=by, **_about(by, scope, case, group)
+        site=site, title=title, flow=_flow(flow), created_by=by, **_about(by, scope, case, group)
     )
     version = RubricVersion.objects.create(rubric=rubric, number=1, created_by=by)
     _record(version, by, "rubric.created", {"scope": rubric.scope, "flow": rubric.flow})
@@ -103,7 +104,7 @@ def create(
 @transaction.atomic
 def new_version(*, rubric: Rubric, by: User) -> RubricVersion:
     """What is in force, copied to be changed; the version it was copied from stays as it is."""
-    _require_writer(by)
+    _writer_site(by)
     if not Rubric.objects.visible_to(by).select_for_update().filter(pk=rubric.pk).exists():
         raise Refused(SENTENCES["not_yours"])
     versions = list(rubric.versions.order_by("-number"))
@@ -162,6 +163,17 @@ def discard(*, version: RubricVersion, by: User) -> None:
     _record(version, by, "rubric.version_discarded", {})
 
 
+@transaction.atomic
+def archive(*, rubric: Rubric, by: User, away: bool = True) -> None:
+    """Judges nothing new from now, or again; a physician's decision like publishing. What it judged stays."""
+    if not (by.may_annotate and by.site_id == rubric.site_id):
+        raise Refused(SENTENCES["not_yours"])
+    rubric.archived_at = timezone.now() if away else None
+    rubric.save(update_fields=["archived_at"])
+    action = "rubric.archived" if away else "rubric.restored"
+    audit.record(by=by, action=action, noun="rubric", target=rubric.pk, site=rubric.site)
+
+
 def lock(version: RubricVersion) -> RubricVersion:
     """The row as it stands, held until the transaction ends."""
     return RubricVersion.objects.select_for_update(of=("self",)).select_related("rubric__case").get(pk=version.pk)
@@ -216,9 +228,11 @@ def _flow(flow: str) -> str:
     return flow if flow in RubricFlow.values else str(RubricFlow.SINGLE)
 
 
-def _require_writer(by: User) -> None:
-    if not (by.may_annotate or by.may_run_queues):
+def _writer_site(by: User) -> Site:
+    """Where this person makes rubrics; raises Refused for who makes none."""
+    if by.site is None or not (by.may_annotate or by.may_run_queues):
         raise Refused(SENTENCES["not_yours"])
+    return by.site
 
 
 def _record(version: RubricVersion, by: User | None, action: str, data: dict[str, Any]) -> None:

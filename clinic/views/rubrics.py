@@ -21,6 +21,7 @@ from clinic.models import (
     RubricScope,
     RubricStatus,
     RubricVersion,
+    Site,
     User,
 )
 from clinic.rubric_access import Access
@@ -45,12 +46,14 @@ FORMAT_NAMES = {
 @annotation_only
 def rubric_list(request: SignedIn) -> HttpResponse:
     words = request.GET.get("q", "").strip()[:200]
-    rows = listed(request.user)
+    away = bool(request.GET.get("archived"))
+    rows = listed(request.user).filter(archived_at__isnull=not away)
     if words:
         rows = rows.filter(Q(title__icontains=words) | Q(case__title__icontains=words))
     context = {
         "page": page_of(rows, request),
         "q": words,
+        "away": away,
         "groups": {key: group.name for key, group in vocabulary().groups.items()},
         "formats": [(name, FORMAT_NAMES[name]) for name in READERS],
     }
@@ -66,7 +69,6 @@ def listed(user: User) -> Any:
     used = Count("versions__annotations", filter=Q(versions__annotations__status="submitted"))
     return (
         Rubric.objects.visible_to(user)
-        .filter(archived_at=None)
         .select_related("case")
         .annotate(
             force_id=Subquery(in_force.values("pk")[:1]),
@@ -147,6 +149,12 @@ def visible(request: SignedIn, version_id: UUID) -> RubricVersion:
     if found is None:
         raise Http404("There is no such rubric at your site.")
     return found
+
+
+def own_site(request: SignedIn) -> Site:
+    if request.user.site is None:
+        raise Http404("You belong to no site.")
+    return request.user.site
 
 
 def page(

@@ -82,6 +82,8 @@ _VERBS: dict[str, Verb] = {
     "assign": _assign,
     "done": _done,
     "send_back": _send_back,
+    "archive": lambda request, version: rubrics.archive(rubric=version.rubric, by=request.user),
+    "restore": lambda request, version: rubrics.archive(rubric=version.rubric, by=request.user, away=False),
     "ask": lambda request, version: rubric_drafts.ask_again(version=version, by=request.user),
 }
 

@@ -17,7 +17,7 @@ from clinic.rubric_access import Access
 from clinic.services import rubric_files
 from clinic.services.errors import Refused
 from clinic.views.access import SignedIn, annotation_only
-from clinic.views.rubrics import visible
+from clinic.views.rubrics import own_site, visible
 
 
 @annotation_only
@@ -36,7 +36,7 @@ def rubric_import(request: SignedIn) -> HttpResponse:
             report = rubric_files.import_file(
                 format=request.POST.get("format", ""),
                 path=Path(file.name),
-                site=request.user.site,
+                site=own_site(request),
                 by=request.user,
                 name=(upload.name or "file")[:200],
             )
@@ -54,7 +54,7 @@ def rubric_export(request: SignedIn, version_id: UUID) -> HttpResponse:
     if format_name not in WRITERS or Access(version, request.user).writes_alone:
         raise Http404("There is no such file.")
     try:
-        text = rubric_files.export(versions=[version], format=format_name, by=request.user, site=request.user.site)
+        text = rubric_files.export(versions=[version], format=format_name, by=request.user, site=own_site(request))
     except Refused as refusal:
         messages.error(request, str(refusal))
         return redirect("rubric", version.pk)

@@ -86,6 +86,24 @@ def test_what_a_criterion_may_not_be(physician, draft, fields, words):
     assert not draft.criteria.exists()
 
 
+def test_a_rule_goes_with_the_statement_it_judges(physician, draft):
+    row = add(draft, physician, rule={"examined": ["ECG"]})
+    assert rubric_criteria.change(criterion=row, by=physician, fields={"points": 3}).rule == {"examined": ["ECG"]}
+    assert rubric_criteria.change(criterion=row, by=physician, fields={"text": "Orders a CT."}).rule is None
+
+
+def test_what_is_put_away_judges_nothing_new(physician, draft):
+    consultation = make_consultation()
+    version = make_rubric()
+    rubrics.archive(rubric=version.rubric, by=physician)
+    assert rubrics.for_consultation(consultation=consultation) is None
+    rubrics.archive(rubric=version.rubric, by=physician, away=False)
+    assert rubrics.for_consultation(consultation=consultation) == version
+    for other in (make_user(Role.ADMIN), make_user(Role.ANNOTATOR, site=make_site())):
+        with pytest.raises(Refused):
+            rubrics.archive(rubric=version.rubric, by=other)
+
+
 def test_order_and_removal(physician, draft):
     rows = [add(draft, physician, text=f"Asks about {what}.") for what in ("fever", "cough", "rash")]
     rubric_criteria.move(criterion=rows[2], by=physician, up=True)
