@@ -1,8 +1,8 @@
-"""Pages of evaluations."""
+"""Pages of evaluations, and of the judge as an instrument."""
 
 from django.urls import path
 
-from training import views
+from training import views, views_instrument
 
 app_name = "training"
 ONE = "evaluations/<int:evaluation_id>/"
@@ -17,4 +17,7 @@ urlpatterns = [
     ),
     path(ONE, views.evaluation_detail, name="evaluation_detail"),
     path(ONE + "cases/<int:number>/", views.evaluation_episode, name="evaluation_episode"),
+    path("judge/", views_instrument.judge, name="judge"),
+    path("judge/start/", views_instrument.judge_start, name="judge_start"),
+    path("judge/rubrics/<uuid:version_id>/", views_instrument.judge_version, name="judge_version"),
 ]

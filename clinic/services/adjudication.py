@@ -9,16 +9,15 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from agents.rubrics import score
+from clinic.disputes import Dispute, dispute_of
 from clinic.folding import folded
 from clinic.models import (
     Annotation,
     AnnotationOrigin,
     AnnotationStatus,
-    Handover,
     Preference,
     QueueItem,
     Rating,
-    RubricCriterion,
     User,
 )
 from clinic.services import audit
@@ -35,7 +34,6 @@ SENTENCES = {
     "gold": "What stands for this one was known beforehand. Nothing was changed.",
     "reason": "Say why you settle it this way. Your verdicts are kept on the page; nothing was stored yet.",
 }
-HAVING = (AnnotationStatus.OPEN, AnnotationStatus.SUBMITTED, AnnotationStatus.RETURNED)
 
 
 def waiting(user: User) -> QuerySet[QueueItem]:
@@ -48,18 +46,23 @@ def waiting(user: User) -> QuerySet[QueueItem]:
 
 def in_the_way(*, item: QueueItem, by: User) -> str:
     """Why this person may not settle this item, as a sentence; empty where they may."""
-    if not by.may_adjudicate or by.site_id != item.queue.site_id:
+    found = dispute_of(item.pk, by)
+    return obstacle(dispute=found, by=by) if found else SENTENCES["may_not"]
+
+
+def obstacle(*, dispute: Dispute, by: User) -> str:
+    """As `in_the_way`, of an item that was read already."""
+    if not by.may_adjudicate or by.site_id != dispute.item.queue.site_id:
         return SENTENCES["may_not"]
-    if _judged(item, by):
+    if dispute.judged_by(by):
         return SENTENCES["own"]
-    if _held(item, by):
+    if dispute.held_by(by):
         return SENTENCES["held"]
-    if item.gold:
+    if dispute.item.gold:
         return SENTENCES["gold"]
-    said = judgements(item)
-    if len(said) < item.wanted or not said:
+    if not dispute.complete:
         return SENTENCES["not_all_in"]
-    return SENTENCES["agreed"] if _agreed(item, said) else ""
+    return SENTENCES["agreed"] if dispute.agreed else ""
 
 
 @transaction.atomic
@@ -73,7 +76,8 @@ def settle(*, item: QueueItem) -> Annotation | None:
     standing = item.annotations.filter(authoritative=True).first()
     if standing and (item.gold or standing.origin == AnnotationOrigin.ADJUDICATION):
         return standing
-    agreed = _agreed(item, judgements(item))
+    found = dispute_of(item.pk)
+    agreed = found.agreed if found else None
     if standing and standing != agreed:
         item.annotations.filter(pk=standing.pk).update(authoritative=False)
     if agreed and standing != agreed:
@@ -85,14 +89,16 @@ def settle(*, item: QueueItem) -> Annotation | None:
 @transaction.atomic
 def adjudicate(*, item: QueueItem, by: User, sheet: dict[str, Any], reason: str) -> Annotation:
     """The sheet of somebody who did not judge it, with the reason; it replaces what was settled before."""
-    current = (
-        QueueItem.objects.select_for_update(of=("self",)).select_related("queue__site", "consultation").get(pk=item.pk)
-    )
-    if sentence := in_the_way(item=current, by=by):
+    QueueItem.objects.select_for_update().get(pk=item.pk)
+    found = dispute_of(item.pk, by)
+    if found is None:
+        raise Refused(SENTENCES["may_not"])
+    if sentence := obstacle(dispute=found, by=by):
         raise Refused(sentence)
+    current = found.item
     if not reason.strip():
         raise Refused(SENTENCES["reason"])
-    columns, ratings, preferences = _checked(current, sheet)
+    columns, ratings, preferences = _checked(found, sheet)
     current.annotations.filter(authoritative=True).update(authoritative=False)
     made = Annotation.objects.create(
         item=current,
@@ -107,8 +113,10 @@ def adjudicate(*, item: QueueItem, by: User, sheet: dict[str, Any], reason: str)
         seconds=sheet.get("seconds") or None,
         **columns,
     )
-    for row in (*ratings, *preferences):
-        row.annotation = made
+    for rating in ratings:
+        rating.annotation = made
+    for preference in preferences:
+        preference.annotation = made
     Rating.objects.bulk_create(ratings)
     Preference.objects.bulk_create(preferences)
     facts = {"item": str(current.pk), "queue": str(current.queue_id), "score": made.score, "coverage": made.coverage}
@@ -116,49 +124,12 @@ def adjudicate(*, item: QueueItem, by: User, sheet: dict[str, Any], reason: str)
     return made
 
 
-def judgements(item: QueueItem) -> list[Annotation]:
-    """What people submitted about it, with their verdicts, first come first."""
-    rows = item.annotations.filter(origin=AnnotationOrigin.PERSON, status=AnnotationStatus.SUBMITTED)
-    related = rows.select_related("annotator").prefetch_related("ratings__criterion", "preferences")
-    return list(related.order_by("submitted_at", "pk"))
-
-
-def _checked(item: QueueItem, sheet: dict[str, Any]) -> tuple[dict[str, Any], list[Rating], list[Preference]]:
+def _checked(dispute: Dispute, sheet: dict[str, Any]) -> tuple[dict[str, Any], list[Rating], list[Preference]]:
     """Columns of the annotation, ratings and preferences, all of them complete; else Refused."""
-    if item.other_id is not None:
+    if dispute.item.other_id is not None:
         return {}, [], checked_preferences(sheet)
-    criteria = _criteria(item)
-    turns = transcripts([item.consultation_id]).get(item.consultation_id, [])
+    criteria, consultation = dispute.criteria, dispute.item.consultation_id
+    turns = transcripts([consultation]).get(consultation, [])
     rows = checked_ratings(sheet, criteria, turns)
     found = score([criterion.as_criterion() for criterion in criteria], folded(criteria, rows))
     return {**checked_rest(sheet, turns), "score": found.value, "coverage": found.coverage}, rows, []
-
-
-def _agreed(item: QueueItem, said: list[Annotation]) -> Annotation | None:
-    """The first of the judgements, if they say the same in every criterion."""
-    if not said or len(said) < item.wanted:
-        return None
-    criteria = _criteria(item)
-    verdicts = [verdicts_of(one, criteria) for one in said]
-    return said[0] if verdicts[0] and all(one == verdicts[0] for one in verdicts) else None
-
-
-def verdicts_of(annotation: Annotation, criteria: list[RubricCriterion]) -> dict[str, str]:
-    """Criterion's key to its folded verdict; dimension to choice where two were compared."""
-    found = {row.criterion: str(row.verdict) for row in folded(criteria, annotation.ratings.all())}
-    return found or {row.dimension: row.choice for row in annotation.preferences.all()}
-
-
-def _criteria(item: QueueItem) -> list[RubricCriterion]:
-    return list(RubricCriterion.objects.filter(version=item.rubric_version_id, kept=True)) if not item.other_id else []
-
-
-def _judged(item: QueueItem, by: User) -> bool:
-    mine = item.annotations.filter(annotator=by, origin=AnnotationOrigin.PERSON, status__in=HAVING)
-    return mine.exists()
-
-
-def _held(item: QueueItem, by: User) -> bool:
-    held = {item.consultation.clinician_id, item.other.clinician_id if item.other else None}
-    both = [pk for pk in (item.consultation_id, item.other_id) if pk]
-    return by.pk in held or Handover.objects.filter(consultation__in=both, sender=by).exists()

@@ -2,4 +2,12 @@
 
 from __future__ import annotations
 
-NAMES: set[str] = set()
+NAMES = {
+    "agreement",
+    "agreement_queue",
+    "agreement_item",
+    "agreement_adjudicate",
+    "training:judge",
+    "training:judge_start",
+    "training:judge_version",
+}
