@@ -1,10 +1,11 @@
-"""Who differs from all others: agreement with the majority of the others, left out oneself, against the others' own."""
+"""Who differs from all others: agreement with the majority of the others against that of pairs of the others."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from math import comb
 
 LEAST = 8
@@ -19,7 +20,7 @@ Units = Mapping[Hashable, Mapping[Hashable, Hashable]]
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Of one annotator with the others; `others` is how far these agree among themselves, without this one."""
+    """Of one annotator with the others; `others` is the share of pairs of the others that agree."""
 
     annotator: Hashable
     agreed: int
@@ -73,12 +74,10 @@ def _agreement(units: Units, one: Hashable) -> Agreement:
         if one in said and majority is not None:
             compared += 1
             agreed += said[one] == majority
-        for other, verdict in rest.items():
-            # Without `one` on either side: who flips everything would make the others look at odds.
-            theirs = majority_of(v for a, v in rest.items() if a != other)
-            if theirs is not None:
-                others_compared += 1
-                others_agreed += verdict == theirs
+        # Pairs without `one`: who flips everything would make the others look at odds with each other.
+        pairs = list(combinations(rest.values(), 2))
+        others_compared += len(pairs)
+        others_agreed += sum(a == b for a, b in pairs)
     p = _fisher(agreed, compared, others_agreed, others_compared) if compared and others_compared else 1.0
     return Agreement(one, agreed, compared, others_agreed, others_compared, p)
 

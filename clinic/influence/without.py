@@ -79,5 +79,6 @@ def _majority(counts: Counts, cap: Fraction | None) -> Majority:
         return Majority(None)
     given = {annotator: number for annotator, (number, _) in counts.items()}
     each = factors(given, cap=cap) if cap is not None else dict.fromkeys(given, Fraction(1))
-    whole = sum(each[annotator] * number for annotator, number in given.items())
-    return Majority(sum(each[annotator] * met for annotator, (_, met) in counts.items()) / whole)
+    whole = sum((each[annotator] * number for annotator, number in given.items()), Fraction(0))
+    yes = sum((each[annotator] * met for annotator, (_, met) in counts.items()), Fraction(0))
+    return Majority(yes / whole)

@@ -204,8 +204,10 @@ def _feedback(line: Line, item: QueueItem, annotator: User | None) -> Feedback |
     """What was given before, found again; else proposed anew: an approval is a person's at this site."""
     if annotator is None or line.columns["origin"] != AnnotationOrigin.PERSON:
         return None
+    if line.feedback is None:
+        return None
     known = Feedback.objects.filter(pk=line.feedback, by=annotator, site=item.queue.site, annotation=None).first()
-    if known or line.feedback is None:
+    if known:
         return known
     if Feedback.objects.filter(pk=line.feedback).exists():
         raise Unreadable("its feedback belongs to another judgement here")

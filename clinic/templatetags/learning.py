@@ -6,6 +6,8 @@ from fractions import Fraction
 
 from django import template
 
+from clinic.models import Feedback
+
 register = template.Library()
 
 
@@ -24,3 +26,18 @@ def decimal(value: float | str | None) -> str:
 @register.filter
 def verdict(met: bool | None) -> str:
     return {True: "Met", False: "Not met", None: "Even"}[met]
+
+
+@register.filter
+def said(row: Feedback) -> str:
+    """What one row of feedback is about and says, in one line."""
+    done = ", ".join(str(one) for one in row.data.get("done") or [])
+    score = row.data.get("score") if row.data.get("annotation") else None
+    parts = (
+        row.target,
+        row.get_reason_code_display().lower() if row.reason_code else "",
+        row.reason,
+        f"done: {done}" if done else "",
+        f"score {decimal(score)}" if score is not None else "",
+    )
+    return " · ".join(part for part in parts if part)

@@ -23,8 +23,8 @@ def grpo(
     for row in judged:
         if row.annotation.status != AnnotationStatus.SUBMITTED:
             failed["sent back to be judged again"] += 1
-        else:
-            groups[row.consultation.case_id, row.annotation.rubric_version_id].append(row)  # type: ignore[union-attr]
+        elif row.consultation and row.annotation.rubric_version_id:
+            groups[row.consultation.case_id, row.annotation.rubric_version_id].append(row)
     criteria = _criteria({version for _, version in groups})
     found = []
     for (_, version), members in groups.items():
@@ -44,6 +44,7 @@ def _row(
 ) -> dict[str, Any]:
     held, version = members[0].consultation, members[0].annotation.rubric_version
     assert held is not None
+    assert version is not None
     total = sum((weight[row.pk] for row in members), Fraction(0))
     return {
         "case": held.case.key,

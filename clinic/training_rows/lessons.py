@@ -65,8 +65,9 @@ def _differential(row: Feedback) -> Iterator[Lesson]:
 
 
 def _diagnosis(row: Feedback) -> Iterator[Lesson]:
-    if row.turn and (row.turn.action or {}).get("action") == ActionKind.DIAGNOSE:
-        if _same_diagnosis(row.turn.action["target"], row.target):
+    said = (row.turn.action if row.turn else None) or {}
+    if row.turn and said.get("action") == ActionKind.DIAGNOSE:
+        if _same_diagnosis(said["target"], row.target):
             yield Lesson(row, row.turn, good=True)
         else:
             yield _correction(row, row.turn, ActionKind.DIAGNOSE, row.target, row.reason)

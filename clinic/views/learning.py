@@ -68,11 +68,10 @@ def learning_decide(request: SignedIn) -> HttpResponse:
 def learning_influence(request: SignedIn) -> HttpResponse:
     """Who differs from all others, and what every criterion would be without each annotator."""
     found = influence_at(_site(request))
-    return render(
-        request,
-        "clinic/annotation/learning_influence.html",
-        {"found": found, "cap": CAP, "people": people_of(found, _open_rows(request.user)), "table": table_of(found)},
-    )
+    context = {"found": found, "cap": CAP, "people": people_of(found, _open_rows(request.user))}
+    if request.htmx and request.GET.get("part") == "flagged":
+        return render(request, "clinic/annotation/_learning_flags.html", context)
+    return render(request, "clinic/annotation/learning_influence.html", {**context, "table": table_of(found)})
 
 
 @require_POST

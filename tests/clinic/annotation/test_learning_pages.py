@@ -143,3 +143,12 @@ def test_without_an_evaluation_nothing_is_claimed_to_have_moved(client):
 def test_empty_pages_teach_the_next_step(client, adjudicator):
     for name in ("learning_review", "learning_influence", "learning_at_work"):
         assert 'class="panel-box empty"' in client.get(reverse(name)).content.decode()
+
+
+def test_the_review_fetches_what_is_proposed_for_quarantine(client, adjudicator):
+    plant()
+    assert "?part=flagged" in client.get(reverse("learning_review")).content.decode()
+    part = client.get(reverse("learning_influence") + "?part=flagged", headers={"HX-Request": "true"}).content.decode()
+    assert part.count("Proposed for quarantine") == 1
+    assert "<html" not in part
+    assert "Quarantine 20 rows" in part

@@ -6,7 +6,7 @@ import random
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clinic.influence import (
@@ -65,6 +65,7 @@ def test_groups_are_capped_one_by_one_and_a_key_counts_once():
         weights(rows, cap=Fraction(0))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
 @given(
     st.lists(st.integers(1, 60), min_size=1, max_size=9),
     st.fractions(min_value=Fraction(1, 8), max_value=1, max_denominator=12),
