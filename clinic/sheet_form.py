@@ -79,8 +79,8 @@ def _correction(data: Mapping[str, str]) -> dict[str, str] | None:
 
 
 def words(data: Mapping[str, str], name: str, kind: str) -> str:
-    # PostgreSQL keeps no NUL in a text.
-    return data.get(name, "").replace("\0", "").strip()[: LONGEST[kind]]
+    # PostgreSQL keeps no NUL in a text, and a form ends its lines in its own way.
+    return data.get(name, "").replace("\0", "").replace("\r\n", "\n").strip()[: LONGEST[kind]]
 
 
 def whole(value: Any) -> int | None:

@@ -57,7 +57,7 @@ def test_ten_consultations_without_the_mouse(visit: Visitor, anna: User) -> None
         title(page, f"Cough {number}")
         judge(page)
         if number == 4:
-            press(page, "e", "j", "j", "w", "Escape")
+            press(page, "e", "k", "k", "w", "Escape")
             page.keyboard.press("c")
             page.keyboard.type("Ne")
             press(page, "Tab")

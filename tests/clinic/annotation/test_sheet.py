@@ -273,6 +273,7 @@ def test_a_form_is_read_as_it_was_meant():
     assert read["ratings"][1]["evidence"] == "ab"
     assert read["ratings"][1]["evidence_turn"] is None
     assert read["seconds"] == 0
+    assert rubric_sheet({"critique": "One.\r\nTwo."})["critique"] == "One.\nTwo."
     assert preference_sheet({"p@accuracy": "c"}, swapped=False)["preferences"] == []
     assert preferred(accuracy="first")["preferences"][1]["choice"] == "first"
 
