@@ -12,7 +12,9 @@ from django.utils import timezone
 from playwright.sync_api import Page
 
 from agents.world.virtual import case_id, open_case
-from clinic.models import Endpoint, Role, User
+from clinic.models import Endpoint, Role, Site, User
+from clinic.services import rubrics
+from tests.clinic.annotation.factories import make_rubric
 from tests.clinic.factories import (
     CRP,
     make_case,
@@ -71,6 +73,17 @@ def world_pages(clinician: User) -> list[str]:
     return [page, f"{page}?case={case.pk}&examination=CRP,+chest+X-ray&count=4"]
 
 
+def rubric_pages(site: Site) -> list[str]:
+    """A draft with what the check says of it, and a second version beside its first."""
+    first = make_rubric(site=site)
+    second = rubrics.new_version(rubric=first.rubric, by=first.published_by)
+    rubrics.publish(version=second, by=first.published_by)
+    draft = make_rubric({"key": "a", "text": "Fails to ask.", "points": 4}, site=site, status="writing")
+    pages = [reverse("rubric", args=[version.pk]) for version in (draft, second)]
+    pages += [reverse(name, args=[second.pk]) for name in ("rubric_diff", "rubric_rescore")]
+    return [reverse("rubric_list"), reverse("rubric_new"), *pages]
+
+
 @pytest.fixture
 def admin(clinician: User) -> User:
     return make_user(Role.ADMIN, username="ada", site=clinician.site)
@@ -94,6 +107,7 @@ def addresses(clinician: User, admin: User, serving: Endpoint) -> list[str]:
     compare = reverse("training:evaluation_compare")
     pages += [f"{compare}?of={both[0]}&of={both[1]}", f"{compare}?of={both[0]}"]
     pages += [reverse("training:evaluation_beside", args=[*both, 1])]
+    pages += rubric_pages(clinician.site)
     return [*pages, "/cases/?q=nothing-like-this", "/no-such-page/", *rooms.values()]
 
 
