@@ -64,6 +64,13 @@ class Asked:
     criterion: RubricCriterion
     places: list[Place]
 
+    @property
+    def examples(self) -> list[tuple[str, str]]:
+        """(verdict in words, text) of each."""
+        words = {value: label for value, _, label in VERDICTS}
+        rows = self.criterion.examples or []
+        return [(words.get(row.get("verdict", ""), "Example"), str(row.get("text", ""))) for row in rows]
+
 
 @dataclass(frozen=True, slots=True)
 class Compared:

@@ -72,7 +72,7 @@ def test_ten_consultations_without_the_mouse(visit: Visitor, anna: User) -> None
             ahead(page)
         press(page, "Enter")
     page.wait_for_url("**/annotation/done/**")
-    expect(page.locator("main")).to_contain_text("you have judged 10")
+    expect(page.locator("main")).to_contain_text("You have judged 10")
 
     done = Annotation.objects.filter(annotator=anna, status="submitted").order_by("item__position")
     assert [row.item.consultation.case.title for row in done] == [f"Cough {n}" for n in range(1, 11)]

@@ -205,7 +205,7 @@ def test_nothing_is_ahead_of_the_last(client, anna):
     client.post(url("sheet", last), posted(full()))
     done = client.get(reverse("sheet_next") + f"?queue={last.item.queue_id}", follow=True).content.decode()
     assert "No more to judge" in done
-    assert "you have judged 1" in done
+    assert "You have judged 1" in done
 
 
 def test_one_that_was_taken_over_cannot_be_opened(client, begun):
