@@ -353,10 +353,10 @@ const isJson = (answer) => (answer.headers.get("Content-Type") ?? "").startsWith
 
 async function save() {
   const mine = sheet;
-  if (mine.saving || mine.busy || !dirty()) return;
+  if (mine.saving || mine.busy || mine.elsewhere || !dirty()) return;
   const upTo = mine.changed;
   const data = body(mine.form);
-  data.set("number", String(mine.number + 1));
+  data.set("number", String(++mine.number)); // used up even if the answer is lost: the next try is newer
   mine.saving = send(mine, data, upTo);
   await mine.saving;
   mine.saving = null;
@@ -375,8 +375,9 @@ async function send(mine, data, upTo) {
     const told = await answer.json();
     mine.number = Math.max(mine.number, told.number);
     if (!told.saved) {
-      mine.saved = upTo;
-      return state("A newer draft was saved in another window; reload to see it", "danger", mine);
+      mine.elsewhere = true; // nothing more is saved from here: it would replace what is newer
+      refuse("A newer draft of this sheet was saved in another window. Reload to go on with that one; submitting sends what stands here.");
+      return state("Not saved: newer in another window", "danger", mine);
     }
     mine.saved = upTo;
     state(`Saved ${told.at}`, "", mine);

@@ -172,7 +172,9 @@ def test_what_was_typed_is_there_again_and_a_newer_draft_stays(visit: Visitor, a
     second.keyboard.type(", and more")
     expect(second.locator("#state")).to_contain_text("Saved")
     page.keyboard.type("!")
-    expect(page.locator("#state")).to_contain_text("newer draft")
+    expect(page.locator("#refusal")).to_contain_text("newer draft")
+    page.keyboard.type("?")
+    page.wait_for_timeout(1200)  # longer than a draft waits
     assert Annotation.objects.get().draft["critique"] == "Half a thought, and more"
 
 
