@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,7 +113,20 @@ def load_of(queue: AnnotationQueue) -> list[Load]:
 
 
 def items_of(queue: AnnotationQueue, state: str = "") -> QuerySet[QueueItem]:
-    """Items with their judgements beside them, in the queue's order; `state`: waiting, in_work, declined, done."""
+    """Items in the queue's order, their ids alone; `state`: waiting, in_work, declined, done."""
+    mine = Annotation.objects.filter(item=OuterRef("pk"))
+    states = {
+        "done": FINISHED,
+        "in_work": Exists(mine.filter(live(), status__in=IN_WORK)),
+        "waiting": ~FINISHED & ~Exists(mine.filter(live(), status__in=IN_WORK)),
+        "declined": Exists(mine.filter(status=AnnotationStatus.DECLINED)) & ~FINISHED,
+    }
+    items = queue.items.only("pk", "queue").order_by("position", "pk")
+    return items.filter(states[state]) if state in states else items
+
+
+def with_judgements(items: Sequence[QueueItem]) -> list[QueueItem]:
+    """These items whole, with their judgements beside them, in their order."""
     judged = Annotation.objects.filter(item=OuterRef("pk"), origin=AnnotationOrigin.PERSON).order_by("started_at")
     words = [When(status=value, then=Value(str(label).lower())) for value, label in AnnotationStatus.choices]
     row = JSONObject(
@@ -122,18 +136,10 @@ def items_of(queue: AnnotationQueue, state: str = "") -> QuerySet[QueueItem]:
         last=F("annotator__last_name"),
         username=F("annotator__username"),
     )
-    items = queue.items.select_related("consultation__case", "rubric_version__rubric").defer(
-        "consultation__case__sheet", "consultation__case__history", "consultation__case__extra"
-    )
-    items = items.annotate(judgements=ArraySubquery(judged.annotate(row=row).values("row")))
-    mine = Annotation.objects.filter(item=OuterRef("pk"))
-    states = {
-        "done": FINISHED,
-        "in_work": Exists(mine.filter(live(), status__in=IN_WORK)),
-        "waiting": ~FINISHED & ~Exists(mine.filter(live(), status__in=IN_WORK)),
-        "declined": Exists(mine.filter(status=AnnotationStatus.DECLINED)) & ~FINISHED,
-    }
-    return items.filter(states[state]) if state in states else items
+    whole = QueueItem.objects.filter(pk__in=[item.pk for item in items])
+    whole = whole.select_related("consultation__case", "rubric_version__rubric")
+    whole = whole.defer("consultation__case__sheet", "consultation__case__history", "consultation__case__extra")
+    return list(whole.annotate(judgements=ArraySubquery(judged.annotate(row=row).values("row"))))
 
 
 def annotators_of(user: User) -> QuerySet[User]:

@@ -82,7 +82,7 @@ class QueueItem(models.Model):
 
     class Meta:
         ordering = ["position", "id"]
-        indexes = [models.Index(fields=["queue", "submitted", "position"])]
+        indexes = [models.Index(fields=["queue", "position", "id"], name="item_in_its_place")]
         constraints = [
             models.UniqueConstraint(
                 fields=["queue", "consultation", "other", "repeat_of"],

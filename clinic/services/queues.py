@@ -193,6 +193,14 @@ def _own(by: User, queue: AnnotationQueue | None, besides: list[UUID | str]) -> 
 
 
 def _free(by: User, queue: AnnotationQueue | None, *, skip: bool) -> Annotation | None:
+    """Queue by queue, the oldest first, so that each is read along its index."""
+    if queue:
+        return _free_of(queue, by, skip)
+    queues = AnnotationQueue.objects.visible_to(by).filter(closed_at=None).order_by("created_at", "pk")
+    return next((found for one in queues if (found := _free_of(one, by, skip))), None)
+
+
+def _free_of(queue: AnnotationQueue, by: User, skip: bool) -> Annotation | None:
     full: list[UUID] = []
     while (item := _candidates(by, queue, skip).exclude(pk__in=full).first()) is not None:
         # The count in the query is as old as its snapshot: whoever held the lock before may have taken the last place.
@@ -202,11 +210,9 @@ def _free(by: User, queue: AnnotationQueue | None, *, skip: bool) -> Annotation 
     return None
 
 
-def _candidates(by: User, queue: AnnotationQueue | None, skip: bool) -> QuerySet[QueueItem]:
+def _candidates(by: User, queue: AnnotationQueue, skip: bool) -> QuerySet[QueueItem]:
     """Items with a free place that this person may judge, locked as they are read."""
-    items = open_to(by)
-    if queue:
-        items = items.filter(queue=queue)
+    items = open_to(by).filter(queue=queue)
     return items.select_related("queue").select_for_update(skip_locked=skip, of=("self",))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 from django.contrib import messages
@@ -10,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from clinic.models import AnnotationQueue
-from clinic.queue_progress import items_of, load_of, queues_for, strata_of
+from clinic.queue_progress import items_of, load_of, queues_for, strata_of, with_judgements
 from clinic.queue_query import BadQuery, QueueQuery
 from clinic.services import queue_building
 from clinic.services.errors import Refused
@@ -36,13 +37,14 @@ def queue(request: SignedIn, queue_id: UUID) -> HttpResponse:
     )
     strata = strata_of(found)
     state = request.GET.get("state", "")
+    page = page_of(items_of(found, state), request)
     context = {
         "queue": found,
         "said": in_words(found),
         "strata": strata,
         "whole": {name: sum(row[name] for row in strata) for name in ("items", "finished", "wanted", "submitted")},
         "load": load_of(found),
-        "page": page_of(items_of(found, state), request),
+        "page": replace(page, rows=with_judgements(page.rows)),
         "state": state,
         "states": STATES,
     }

@@ -21,10 +21,13 @@ from clinic.views.access import SignedIn, queue_keepers_only
 @require_safe
 def queue_item(request: SignedIn, item_id: UUID) -> HttpResponse:
     item = _item(request, item_id)
+    annotations = list(item.annotations.select_related("annotator", "assigned_by"))
+    mine = {one.status for one in annotations if one.annotator_id == request.user.pk}
     context = {
         "item": item,
         "queue": item.queue,
-        "annotations": item.annotations.select_related("annotator", "assigned_by"),
+        "annotations": annotations,
+        "names_hidden": item.other_id is not None and bool(mine & set(queues.IN_WORK)),
         "shown": set(judgements_shown(item=item, user=request.user).values_list("pk", flat=True)),
         "people": list(annotators_of(request.user)),
     }

@@ -115,6 +115,8 @@ def test_a_comparison_is_built_from_the_form_and_names_no_policy_to_annotators(k
     queue = AnnotationQueue.objects.get()
     assert "Model Alpha and Model Beta" in page(keeper, "queue_item", queue.items.get().pk)
     assert "Model Beta" not in page(person, "queue_list")
+    queues.take_next(by=keeper, queue=queue)
+    assert "Model Beta" not in page(keeper, "queue_item", queue.items.get().pk)
 
 
 def test_the_load_counts_each_annotator_s_work(keeper, person):
