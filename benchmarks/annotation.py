@@ -106,7 +106,7 @@ def by_client(anna: Any, queue: Any, repeats: int) -> dict[str, Cost]:
     from clinic.services import queues
     from tests.clinic.annotation.sheets import full, posted
 
-    client = Client(HTTP_ACCEPT="application/json")
+    client = Client(HTTP_ACCEPT="application/json", SERVER_NAME="localhost")
     client.force_login(anna, backend="clinic.accounts.ClinicBackend")
     counted: dict[str, list[int]] = {step: [] for step in STEPS}
     spent: dict[str, list[float]] = {step: [] for step in STEPS}

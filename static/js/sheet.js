@@ -548,7 +548,7 @@ document.addEventListener("keydown", (event) => {
   const modified = event.ctrlKey || event.metaKey || event.altKey;
   const done = () => event.preventDefault();
   if (key === "Enter" && (event.ctrlKey || event.metaKey)) return done(), submit();
-  if (modified || !sheet.form.contains(target) && target !== document.body && target !== main) return;
+  if (modified || !(sheet.form.contains(target) || target === document.body || target === main)) return;
   if (key === "Enter") return enter(event, target);
   if (key === "Escape" && !event.defaultPrevented) return done(), sheet.picked && unpick(), toPlace(sheet.place);
   const turn = target.closest(".turn");
@@ -556,7 +556,7 @@ document.addEventListener("keydown", (event) => {
   if (target.matches(".slot input[type=radio]") && ["ArrowUp", "ArrowDown"].includes(key)) return done(), step(key === "ArrowDown" ? 1 : -1);
   if (typing || main.dataset.keys !== "1" || (sheet.form.dataset.closed !== undefined && !READING.includes(key))) return;
   if (VALUES[key] && !target.closest(".harm")) return done(), judge(key);
-  if (KEYS[key] && !event.shiftKey | (key === "?")) return done(), KEYS[key]();
+  if (KEYS[key] && (!event.shiftKey || key === "?")) return done(), KEYS[key]();
 });
 
 function enter(event, target) {
