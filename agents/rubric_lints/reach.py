@@ -21,6 +21,7 @@ _NAMES = re.compile(
     r"(?:the (?:right )?diagnosis(?: of| as|:)?\s+)?(.+)$",
     re.I,
 )
+_AS_DIAGNOSIS = re.compile(r"\s+(?:as|to be) (?:the|its|a) .*\bdiagnosis\b.*$", re.I)
 _ARTICLE = re.compile(r"^(?:an?|the|one of:?)\s+", re.I)
 
 
@@ -79,7 +80,7 @@ def _in_case(criterion: Criterion, setting: Setting) -> Iterator[Problem]:
     if criterion.points <= 0:
         return
     if found := _NAMES.match(text):
-        name = _ARTICLE.sub("", found[1])
+        name = _AS_DIAGNOSIS.sub("", _ARTICLE.sub("", found[1]))
         verdict = match_diagnosis(name, setting.answer) if setting.answer else None
         # Only a name the tables know: "the right diagnosis" is no disease.
         if verdict and verdict.predicted and verdict.correct is False:

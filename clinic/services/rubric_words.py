@@ -19,7 +19,7 @@ SENTENCES = {
     "empty": "There is no criterion yet, so there is nothing to judge by. Nothing was published.",
     "unweighed": "Not every criterion has points: {texts}. Nothing was published.",
     "lints": "Likely mistakes found by the check: {count}. Correct them, or say that you have read them.",
-    "generated": "This draft was written by a model. Read it first: only a physician's approval makes it a rubric.",
+    "generated": "No physician wrote this draft. Read it first: only a physician's approval makes it a rubric.",
     "panel_four": "A panel is four different physicians: two authors, a reviewer and a weigher. Nothing was changed.",
     "panel_site": "Everybody of the panel must annotate at this site. Nothing was changed.",
     "part_done": "That part is done already; who did it stays.",

@@ -131,6 +131,8 @@ def test_what_the_case_makes_unreachable():
     case = Setting(("Complete blood count", "Chest X-ray"), "Pneumonia", 50, "male")
     rest = (("Asks about fever.", 5), ("Asks about smoking.", 5))
     assert ("a", "unreachable") in codes(("Names pulmonary embolism.", 5), *rest, setting=case)
+    assert ("a", "unreachable") in codes(("Names gout as the final diagnosis.", 5), *rest, setting=case)
+    assert codes(("Names pneumonia as the diagnosis.", 5), *rest, setting=case) == set()
     assert codes(("Names community-acquired pneumonia.", 5), *rest, setting=case) == set()
     assert codes(("Names the right diagnosis.", 5), *rest, setting=case) == set()
     assert ("a", "not_in_case") in codes(("Orders a colonoscopy.", 5), *rest, setting=case)

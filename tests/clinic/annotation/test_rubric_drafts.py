@@ -97,7 +97,7 @@ def test_a_model_drafts_and_a_physician_publishes(physician, sent, model, django
     assert "Community-acquired pneumonia" in body["messages"][1]["content"]
     assert drawn(version) == 0
     assert version.criteria.count() == 4
-    with pytest.raises(Refused, match="written by a model"):
+    with pytest.raises(Refused, match="No physician wrote"):
         rubrics.publish(version=version, by=physician)
     assert rubrics.publish(version=version, by=physician, read=True).published_by == physician
 

@@ -168,7 +168,7 @@ def test_a_draft_from_the_knowledge_by_the_page(client):
     assert version.origin == "generated"
     page = client.get(reverse("rubric", args=[version.pk])).content
     assert b"I have read each criterion" in page
-    assert b"written by a model" in do(client, version, "publish").content
+    assert b"No physician wrote" in do(client, version, "publish").content
 
 
 def test_no_model_is_said_on_the_page(client, physician, settings):

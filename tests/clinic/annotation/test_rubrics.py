@@ -199,7 +199,7 @@ def test_what_cannot_be_published(physician, draft):
 def test_a_models_draft_is_nothing_until_a_physician_has_read_it(physician, draft):
     add(draft, physician)
     RubricVersion.objects.filter(pk=draft.pk).update(origin=RubricOrigin.GENERATED)
-    with pytest.raises(Refused, match="written by a model"):
+    with pytest.raises(Refused, match="No physician wrote"):
         publish(draft, physician)
     assert publish(draft, physician, read=True).published_by == physician
 
