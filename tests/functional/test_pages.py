@@ -14,7 +14,7 @@ from playwright.sync_api import Page
 from agents.world.virtual import case_id, open_case
 from clinic.models import Endpoint, Role, Site, User
 from clinic.services import rubrics
-from tests.clinic.annotation.factories import make_rubric
+from tests.clinic.annotation.factories import make_annotation, make_item, make_queue, make_rubric
 from tests.clinic.factories import (
     CRP,
     make_case,
@@ -73,6 +73,17 @@ def world_pages(clinician: User) -> list[str]:
     return [page, f"{page}?case={case.pk}&examination=CRP,+chest+X-ray&count=4"]
 
 
+def queue_pages(site: Site) -> list[str]:
+    """Queues as keepers see them: the list, a new one, and one with an item in every state."""
+    queue = make_queue(site=site, query={"all_of": ["deferred"], "rest_percent": 20, "strata": ["complaint"]})
+    item = make_item(queue, stratum="Cough")
+    for status in ("submitted", "declined", "expired", "open"):
+        make_annotation(item, status=status, submitted_at=None, seconds=90, reason="Because of this.", score=0.5)
+    make_item(queue, stratum="Fever", gold=True)
+    names = [reverse("queue_list"), reverse("queue_new"), reverse("queue", args=[queue.pk])]
+    return [*names, reverse("queue_item", args=[item.pk])]
+
+
 def rubric_pages(site: Site) -> list[str]:
     """A draft with what the check says of it, and a second version beside its first."""
     first = make_rubric(site=site)
@@ -107,6 +118,7 @@ def addresses(clinician: User, admin: User, serving: Endpoint) -> list[str]:
     compare = reverse("training:evaluation_compare")
     pages += [f"{compare}?of={both[0]}&of={both[1]}", f"{compare}?of={both[0]}"]
     pages += [reverse("training:evaluation_beside", args=[*both, 1])]
+    pages += queue_pages(clinician.site)
     pages += rubric_pages(clinician.site)
     return [*pages, "/cases/?q=nothing-like-this", "/no-such-page/", *rooms.values()]
 
