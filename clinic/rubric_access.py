@@ -44,17 +44,26 @@ class Access:
         return bool(self.part and self.part.role in here and not self.part.done_at)
 
     @property
+    def is_here(self) -> bool:
+        return self.user.site_id is not None and self.user.site_id == self.version.rubric.site_id
+
+    @property
     def may_edit(self) -> bool:
-        if not self.version.is_open:
+        if not (self.version.is_open and self.is_here):
             return False
         return self.is_on if self.is_panel else self.user.may_annotate or self.user.may_run_queues
 
     @property
     def may_publish(self) -> bool:
         """A physician's decision: an administrator who does not annotate cannot put a rubric into force."""
-        if not self.user.may_annotate or not self.version.is_open:
+        if not (self.user.may_annotate and self.version.is_open and self.is_here):
             return False
         return self.is_on and self.may_weigh if self.is_panel else True
+
+    @property
+    def may_guide(self) -> bool:
+        """Write the guideline; a panel's authors do not, since each would read the other's."""
+        return self.may_edit and not self.writes_alone
 
     @property
     def may_write(self) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 
@@ -20,6 +21,7 @@ from clinic.models import (
     Case,
     Rubric,
     RubricCriterion,
+    RubricFlow,
     RubricOrigin,
     RubricScope,
     RubricStatus,
@@ -92,11 +94,15 @@ def _import(row: RubricRow, *, format: str, file: str, site: Site, by: User | No
     known = RubricVersion.objects.filter(rubric__site=site, source__format=format, source__record=row.record)
     if known.filter(source__sha256=source["sha256"]).exclude(status=RubricStatus.DISCARDED).exists():
         return "unchanged"
-    rubric = Rubric.objects.filter(versions__in=known).first()
+    rubric = Rubric.objects.filter(versions__in=known).first() or _own(row, site)
+    if rubric and any(_says(as_row(version)) == _says(row) for version in rubric.versions.all()):
+        return "unchanged"
     if rubric and any(version.is_open for version in rubric.versions.all()):
-        raise Unusable("an earlier import of it is still being written here: publish or discard that first")
+        raise Unusable("a version of it is still being written here: publish or discard that first")
     outcome = "updated" if rubric else "accepted"
-    rubric = rubric or Rubric.objects.create(site=site, title=row.title[:TITLE], created_by=by, **_about(row, site))
+    rubric = rubric or Rubric.objects.create(
+        site=site, title=row.title[:TITLE], created_by=by, **_about(row, site, format)
+    )
     last = rubric.versions.order_by("-number").values_list("number", flat=True).first() or 0
     version = RubricVersion.objects.create(
         rubric=rubric,
@@ -106,13 +112,28 @@ def _import(row: RubricRow, *, format: str, file: str, site: Site, by: User | No
         source=source,
         created_by=by,
     )
-    fill(version=version, rows=row.criteria, by=by)
+    # A panel's authors share what was imported, as they share what was in force before.
+    fill(version=version, rows=row.criteria, by=None if rubric.flow == RubricFlow.PANEL else by)
     return outcome
 
 
-def _about(row: RubricRow, site: Site) -> dict[str, Any]:
+def _own(row: RubricRow, site: Site) -> Rubric | None:
+    """The rubric of this site that the file was exported from."""
+    try:
+        return Rubric.objects.filter(pk=UUID(row.record), site=site).first()
+    except ValueError:
+        return None
+
+
+def _says(row: RubricRow) -> list[Any]:
+    """What somebody judges by; a rule is left out, which not every format can carry."""
+    return [row.guideline, *({**one.as_dict(), "rule": None} for one in row.criteria)]
+
+
+def _about(row: RubricRow, site: Site, format: str) -> dict[str, Any]:
     if row.case:
-        case = Case.objects.filter(site=site, key=row.case, deleted_at=None).first()
+        keys = (row.case, f"{format}:{row.case}")  # as import_cases names them
+        case = Case.objects.filter(site=site, key__in=keys, deleted_at=None).first()
         if case is None:
             raise Unusable(f"there is no case {row.case} at this site: import the cases first")
         return {"scope": RubricScope.CASE, "case": case}

@@ -126,7 +126,7 @@ def new_version(*, rubric: Rubric, by: User) -> RubricVersion:
 def set_guideline(*, version: RubricVersion, by: User, guideline: str) -> None:
     """How to judge with it; a published one stands."""
     locked = lock(version)
-    if not Access(locked, by).may_edit:
+    if not Access(locked, by).may_guide:
         raise Refused(SENTENCES["not_yours" if locked.is_open else "stands"])
     locked.guideline = guideline.strip()[:LONGEST]
     locked.save(update_fields=["guideline"])
@@ -156,7 +156,7 @@ def publish(*, version: RubricVersion, by: User, read: bool = False) -> RubricVe
 def discard(*, version: RubricVersion, by: User) -> None:
     """A version that never was in force is put away; the rubric keeps what is in force."""
     version = lock(version)
-    allowed = by.may_run_queues or version.created_by_id == by.pk
+    allowed = by.site_id == version.rubric.site_id and (by.may_run_queues or version.created_by_id == by.pk)
     if not (allowed and version.is_open):
         raise Refused(SENTENCES["not_yours" if version.is_open else "stands"])
     version.move_to(RubricStatus.DISCARDED, by=by)

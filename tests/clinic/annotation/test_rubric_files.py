@@ -67,6 +67,24 @@ def test_out_and_in_again(tmp_path):
     assert list(again.criteria.values_list(*columns)) == list(version.criteria.values_list(*columns))
 
 
+def test_back_at_its_own_site_it_is_the_same_rubric(tmp_path):
+    version = make_rubric(title="In force")
+    path = tmp_path / "out.json"
+    for format_name in ("rounds", "fhir"):
+        command("export_rubrics", format_name, path)
+        assert command("import_rubrics", format_name, path)["unchanged"] == 1
+    path.write_text(path.read_text().replace("Orders an electrocardiogram", "Orders an ECG"))
+    assert command("import_rubrics", "fhir", path)["updated"] == 1
+    assert [v.number for v in version.rubric.versions.all()] == [2, 1]
+
+
+def test_cases_are_found_as_they_were_imported(tmp_path):
+    make_case(site=default_site(), key="diagbench:n1")
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps(DIAGBENCH))
+    assert command("import_rubrics", "diagbench", path)["accepted"] == 1
+
+
 def test_what_a_format_cannot_say_is_refused(tmp_path):
     make_rubric()
     with pytest.raises(CommandError, match="penalties"):

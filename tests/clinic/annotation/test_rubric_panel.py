@@ -83,6 +83,15 @@ def test_neither_author_sees_the_others_before_both_are_done(version, people):
     assert len(texts(version, first)) == 2
 
 
+def test_authors_write_no_guideline_that_the_other_would_read(version, people):
+    with pytest.raises(Refused):
+        rubrics.set_guideline(version=version, by=people["author"], guideline="Think of the heart.")
+    finish_writing(version, people)
+    rubrics.set_guideline(version=version, by=people["reviewer"], guideline="Judge what was done.")
+    version.refresh_from_db()
+    assert version.guideline == "Judge what was done."
+
+
 def test_no_page_shows_the_others_criteria(version, people, keeper):
     write(version, people["author"], "Orders a secret ECG.")
     write(version, people["second_author"], "Asks about smoking.")

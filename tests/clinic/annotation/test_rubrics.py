@@ -223,6 +223,21 @@ def test_others_make_nothing(role, draft):
         rubrics.new_version(rubric=make_rubric().rubric, by=other)
 
 
+def test_another_sites_physician_changes_nothing(physician, draft):
+    row = add(draft, physician)
+    stranger = make_user(Role.ADJUDICATOR, site=make_site())
+    for attempt in (
+        lambda: add(draft, stranger),
+        lambda: rubric_criteria.remove(criterion=row, by=stranger),
+        lambda: rubrics.set_guideline(version=draft, by=stranger, guideline="x"),
+        lambda: publish(draft, stranger),
+        lambda: rubrics.discard(version=draft, by=stranger),
+    ):
+        with pytest.raises(Refused):
+            attempt()
+    assert draft.criteria.count() == 1
+
+
 def test_one_version_is_written_at_a_time(physician, draft):
     add(draft, physician)
     with pytest.raises(Refused, match="being written"):
