@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, Count, DateTimeField, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -174,15 +174,23 @@ def expire(*, now: datetime | None = None) -> int:
 
 
 def _own(by: User, queue: AnnotationQueue | None, besides: list[UUID | str]) -> Annotation | None:
-    """Begun before returned before assigned, each in the queue's order."""
+    """Begun before returned before reserved before assigned."""
     mine = Annotation.objects.filter(
         annotator=by, origin=AnnotationOrigin.PERSON, status__in=IN_WORK, item__queue__closed_at=None
     ).filter(item__queue__site=by.site_id, item__consultation__case__deleted_at=None)
     if queue:
         mine = mine.filter(item__queue=queue)
-    ordered = mine.exclude(pk__in=besides).order_by(
-        Coalesce("reserved_until", timezone.now() + timedelta(days=365)), "-status", "item__position", "pk"
+    reserved = Q(reserved_until__isnull=False)
+    rank = Case(
+        When(status=AnnotationStatus.OPEN, draft_number__gt=0, then=0),
+        When(status=AnnotationStatus.RETURNED, then=1),
+        When(reserved, then=2),
+        default=3,
+        output_field=IntegerField(),
     )
+    # What was fetched early comes after what it was fetched behind.
+    since = Case(When(reserved, then="started_at"), output_field=DateTimeField())
+    ordered = mine.exclude(pk__in=besides).order_by(rank, since, "item__position", "pk")
     for found in ordered[:5]:
         try:
             renew(annotation=found, by=by)

@@ -43,6 +43,22 @@ def test_the_own_open_one_comes_first_and_then_the_next_position(queue, person):
     assert AuditEntry.objects.filter(action="annotation.taken").count() == 2
 
 
+def test_what_was_fetched_early_comes_after_what_it_was_fetched_behind(queue, person):
+    for _ in range(4):
+        make_item(queue)
+    front = queues.take_next(by=person, queue=queue)
+    ahead = queues.take_next(by=person, queue=queue, besides=[front.pk])
+    Annotation.objects.filter(pk=ahead.pk).update(reserved_until=timezone.now() + timedelta(minutes=2))
+    assert queues.take_next(by=person, queue=queue) == front
+    given = queues.assign(item=make_item(queue, position=0), to=person, by=make_user(Role.ADJUDICATOR))
+    sent_back = make_annotation(make_item(queue), person, status="returned", submitted_at=None)
+    Annotation.objects.filter(pk=ahead.pk).update(draft_number=1)
+    found = []
+    while len(found) < 4:
+        found.append(queues.take_next(by=person, queue=queue, besides=[one.pk for one in found]))
+    assert found == [ahead, sent_back, front, given]
+
+
 def test_no_item_is_judged_by_more_than_its_overlap(queue):
     item = make_item(queue)
     people = [make_user(Role.ANNOTATOR) for _ in range(3)]
