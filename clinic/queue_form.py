@@ -111,7 +111,7 @@ class QueueForm(forms.Form):
         return data
 
     def _query(self, data: dict[str, Any]) -> QueueQuery:
-        lists = {name: tuple(data[name]) for name in ("statuses", "kinds", "ends", "all_of", "strata")}
+        lists: dict[str, Any] = {name: tuple(data[name]) for name in ("statuses", "kinds", "ends", "all_of", "strata")}
         plain = {name: data[name] for name in ("since", "until", "rest_percent", "gold_percent", "repeat_percent")}
         versions = tuple(int(version) for version in data["versions"])
         return QueueQuery(**lists, **plain, versions=versions, first=data["first"], second=data["second"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,8 +68,7 @@ def queues_for(user: User) -> QuerySet[AnnotationQueue]:
     """The site's queues with how far they are and what waits for this person; open ones first."""
     items = QueueItem.objects.filter(queue=OuterRef("pk")).order_by().values("queue")
     mine = Annotation.objects.filter(item__queue=OuterRef("pk"), annotator=user, origin=AnnotationOrigin.PERSON)
-    mine = mine.order_by().values("item__queue")
-    waiting = _count(mine.filter(status__in=IN_WORK))
+    in_queue = mine.order_by().values("item__queue")
     return (
         AnnotationQueue.objects.visible_to(user)
         .annotate(
@@ -77,8 +76,8 @@ def queues_for(user: User) -> QuerySet[AnnotationQueue]:
             finished=_count(items.filter(FINISHED)),
             wanted_sum=Coalesce(Subquery(items.annotate(n=Sum("wanted")).values("n")), 0),
             submitted_sum=Coalesce(Subquery(items.annotate(n=Sum("submitted")).values("n")), 0),
-            waiting=waiting,
-            done=_count(mine.filter(status=AnnotationStatus.SUBMITTED)),
+            waiting=_count(in_queue.filter(status__in=IN_WORK)),
+            done=_count(in_queue.filter(status=AnnotationStatus.SUBMITTED)),
             has_more=Exists(open_to(user).filter(queue=OuterRef("pk"))) if user.may_annotate else Value(False),
         )
         .order_by(F("closed_at").asc(nulls_first=True), "-created_at")
@@ -94,7 +93,7 @@ def strata_of(queue: AnnotationQueue) -> list[dict[str, Any]]:
             items=Count("pk"), finished=Count("pk", filter=FINISHED), wanted=Sum("wanted"), submitted=Sum("submitted")
         )
     )
-    return list(rows.order_by("stratum"))
+    return [{**row} for row in rows.order_by("stratum")]
 
 
 def load_of(queue: AnnotationQueue) -> list[Load]:
@@ -199,7 +198,7 @@ def _count(rows: QuerySet[Any, Any]) -> Coalesce:
     return Coalesce(Subquery(rows.annotate(n=Count("pk")).values("n"), output_field=IntegerField()), 0)
 
 
-def _load(row: dict[str, Any]) -> Load:
+def _load(row: Mapping[str, Any]) -> Load:
     name = f"{row['annotator__first_name']} {row['annotator__last_name']}".strip() or row["annotator__username"]
     gold, again = row["gold_n_sum"], row["again_n_sum"]
     return Load(

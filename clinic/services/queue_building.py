@@ -101,6 +101,8 @@ def build(
     people: Sequence[User] = (),
 ) -> AnnotationQueue:
     """The queue with its items, and where people are named, every item dealt to as many of them as judge it."""
+    if by.site is None:
+        raise Refused(SENTENCES["may_not_keep"])
     if not title.strip():
         raise Refused(SENTENCES["no_title"])
     if query.compares and rubric:
