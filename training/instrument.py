@@ -102,8 +102,10 @@ def rewardable(version: RubricVersion, *, identity: Mapping[str, Any] | None = N
     return {row.key: (row.rewardable, row.why) for row in found.criteria}
 
 
-def report(version: RubricVersion, *, identity: Mapping[str, Any] | None = None) -> Report:
-    """Everything that is known of a judge by this version's criteria (six queries), whatever the queue of the site.
+def report(
+    version: RubricVersion, *, identity: Mapping[str, Any] | None = None, rows: Sequence[Annotation] | None = None
+) -> Report:
+    """Everything that is known of a judge by this version's criteria (three queries), whatever the queue of the site.
 
     What was judged by an earlier version counts where the criterion's words are the same. Physicians' verdict is the
     authoritative one, else what most of them said; a tie is none.
@@ -112,12 +114,14 @@ def report(version: RubricVersion, *, identity: Mapping[str, Any] | None = None)
     criteria = _criteria(version)
     mine = [one for one in criteria if one.version_id == version.pk]
     name = {one.pk: one.key for one in criteria}
-    judged = list(_annotations(version).filter(origin=AnnotationOrigin.JUDGE, judge__contains=identity))
-    people = list(
-        _annotations(version).filter(item__in={row.item_id for row in judged}).exclude(origin=AnnotationOrigin.JUDGE)
-    )
-    said = said_in([row.pk for row in judged], criteria, rater="origin", name=name)
-    truth = _truth(people, criteria, name)
+    rows = judgements(version) if rows is None else rows
+    judged = [row for row in rows if row.origin == AnnotationOrigin.JUDGE and identity.items() <= row.judge.items()]
+    items = {row.item_id for row in judged}
+    people = [row for row in rows if row.origin != AnnotationOrigin.JUDGE and row.item_id in items]
+    told = said_in([row.pk for row in (*judged, *people)], criteria, rater="id", name=name)
+    mine_said = {row.pk for row in judged}
+    said = [one for one in told if one.rater in mine_said]
+    truth = _truth(people, [one for one in told if one.rater not in mine_said])
     pairs = _pairs(judged, said, truth)
     rows = [_criterion(one, [pair for pair in pairs if pair.key == one.key], said) for one in mine]
     periods = _periods(pairs)
@@ -133,10 +137,16 @@ def report(version: RubricVersion, *, identity: Mapping[str, Any] | None = None)
     )
 
 
-def identities(version: RubricVersion) -> list[dict[str, Any]]:
-    """Every judge that has rated something by this rubric, most used first (one query)."""
-    rows = _annotations(version).filter(origin=AnnotationOrigin.JUDGE).values_list("judge", flat=True)
-    found = Counter(tuple(sorted((k, v) for k, v in row.items() if k != "confidence")) for row in rows)
+def judgements(version: RubricVersion) -> list[Annotation]:
+    """Everything submitted by any version of its rubric, by judges and people (one query)."""
+    rows = Annotation.objects.filter(rubric_version__rubric=version.rubric_id, status=AnnotationStatus.SUBMITTED)
+    return list(rows.defer("draft", "critique").order_by("submitted_at", "pk"))
+
+
+def identities(rows: Iterable[Annotation]) -> list[dict[str, Any]]:
+    """Every judge among these annotations, most used first."""
+    judged = [row.judge for row in rows if row.origin == AnnotationOrigin.JUDGE]
+    found = Counter(tuple(sorted((k, v) for k, v in judge.items() if k != "confidence")) for judge in judged)
     return [dict(one) for one, _ in found.most_common()]
 
 
@@ -147,18 +157,13 @@ def _criteria(version: RubricVersion) -> list[RubricCriterion]:
     return [row for row in rows if (row.key, row.text) in mine]
 
 
-def _annotations(version: RubricVersion) -> Any:
-    rows = Annotation.objects.filter(rubric_version__rubric=version.rubric_id, status=AnnotationStatus.SUBMITTED)
-    return rows.defer("draft", "critique").order_by("submitted_at", "pk")
-
-
-def _truth(
-    people: Sequence[Annotation], criteria: Sequence[RubricCriterion], name: Mapping[int, str]
-) -> dict[tuple[Any, Any], float]:
+def _truth(people: Sequence[Annotation], told: Sequence[Said]) -> dict[tuple[Any, Any], float]:
     """(item, key) to 1 or 0: the authoritative verdict, else that of most physicians."""
-    settled = {row.item_id: row for row in people if row.authoritative}
-    counted = [row for row in people if row.item_id not in settled and row.origin == AnnotationOrigin.PERSON]
-    said = said_in([row.pk for row in (*settled.values(), *counted)], criteria, name=name)
+    settled = {row.item_id: row.pk for row in people if row.authoritative}
+    persons = {row.pk for row in people if row.origin == AnnotationOrigin.PERSON}
+    said = [
+        one for one in told if one.rater == settled.get(one.item) or (one.item not in settled and one.rater in persons)
+    ]
     votes: dict[tuple[Any, Any], list[float]] = defaultdict(list)
     for one in said:
         if one.verdict in DECIDED:

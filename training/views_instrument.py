@@ -69,7 +69,8 @@ def judge_version(request: SignedIn, version_id: UUID) -> HttpResponse:
     found = version.first()
     if found is None:
         raise Http404("There is no such rubric, or it is not open to you.")
-    known = instrument.identities(found)
+    rows = instrument.judgements(found)
+    known = instrument.identities(rows)
     number = request.GET.get("judge", "0")
     chosen = int(number) if number.isdecimal() and int(number) < len(known) else 0
     context: dict[str, Any] = {
@@ -81,7 +82,7 @@ def judge_version(request: SignedIn, version_id: UUID) -> HttpResponse:
         "fewest": instrument.FEWEST_SHOWN,
     }
     if known:
-        told = instrument.report(found, identity=known[chosen])
+        told = instrument.report(found, identity=known[chosen], rows=rows)
         context |= {"report": told, "name": name_of(known[chosen]), "picture": picture(told), "means": means(told)}
     return render(request, "training/judge_version.html", context)
 

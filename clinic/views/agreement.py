@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import Count, Exists, F, OuterRef, Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from clinic.models import AnnotationQueue, QueueKind
+from clinic.models import Annotation, AnnotationQueue, QueueKind
 from clinic.services import adjudication
 from clinic.services import agreement as service
 from clinic.views.access import SignedIn, queue_keepers_only
@@ -34,13 +34,15 @@ def agreement_queue(request: SignedIn, queue_id: UUID) -> HttpResponse:
     queue = AnnotationQueue.objects.visible_to(request.user).filter(pk=queue_id).first()
     if queue is None:
         raise Http404("There is no such queue, or it is not open to you.")
-    waiting = adjudication.waiting(request.user).filter(queue=queue).count()
-    complete = queue.items.filter(submitted__gte=F("wanted")).count()
-    context = {
-        "queue": queue,
-        "found": service.of_queue(queue),
-        "waiting": waiting,
-        "complete": complete,
-        "smallest": service.SMALLEST,
-    }
+    context = {"queue": queue, "found": service.of_queue(queue), "smallest": service.SMALLEST, **_counts(queue)}
     return render(request, "clinic/annotation/agreement_queue.html", context)
+
+
+def _counts(queue: AnnotationQueue) -> dict[str, int]:
+    """How many items are complete, and how many of those wait to be settled."""
+    complete = Q(submitted__gte=F("wanted"), consultation__case__deleted_at=None)
+    settled = Exists(Annotation.objects.filter(item=OuterRef("pk"), authoritative=True))
+    rows = queue.items.annotate(settled=settled)
+    return rows.aggregate(
+        complete=Count("pk", filter=complete), waiting=Count("pk", filter=complete & Q(settled=False))
+    )
