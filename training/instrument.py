@@ -123,13 +123,13 @@ def report(
     said = [one for one in told if one.rater in mine_said]
     truth = _truth(people, [one for one in told if one.rater not in mine_said])
     pairs = _pairs(judged, said, truth)
-    rows = [_criterion(one, [pair for pair in pairs if pair.key == one.key], said) for one in mine]
+    by_criterion = [_criterion(one, [pair for pair in pairs if pair.key == one.key], said) for one in mine]
     periods = _periods(pairs)
     return Report(
         identity=identity,
         items=len(judged),
         whole=_kappa(pairs) if _items(pairs) >= FEWEST_SHOWN else None,
-        criteria=rows,
+        criteria=by_criterion,
         periods=periods,
         drifted=_drifted(periods),
         scores=_scores([row for row in judged if row.rubric_version_id == version.pk], people),
@@ -159,7 +159,7 @@ def _criteria(version: RubricVersion) -> list[RubricCriterion]:
 
 def _truth(people: Sequence[Annotation], told: Sequence[Said]) -> dict[tuple[Any, Any], float]:
     """(item, key) to 1 or 0: the authoritative verdict, else that of most physicians."""
-    settled = {row.item_id: row.pk for row in people if row.authoritative}
+    settled: dict[object, Any] = {row.item_id: row.pk for row in people if row.authoritative}
     persons = {row.pk for row in people if row.origin == AnnotationOrigin.PERSON}
     said = [
         one for one in told if one.rater == settled.get(one.item) or (one.item not in settled and one.rater in persons)
@@ -172,7 +172,7 @@ def _truth(people: Sequence[Annotation], told: Sequence[Said]) -> dict[tuple[Any
 
 
 def _pairs(judged: Sequence[Annotation], said: Sequence[Said], truth: Mapping[tuple[Any, Any], float]) -> list[_Pair]:
-    row_of = {row.item_id: row for row in judged}
+    row_of: dict[object, Annotation] = {row.item_id: row for row in judged}
     found = []
     for one in said:
         known = truth.get((one.item, one.criterion))

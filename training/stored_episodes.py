@@ -46,5 +46,5 @@ def _turn(spoken: Spoken) -> EpisodeTurn:
 def _action(data: dict[str, Any]) -> Action:
     """As it was parsed when it was said; older rows may lack what came later."""
     whole = {"target": "", "reason": "", **data}
-    empty = {"probability": None, "group": "likely", "for": [], "against": []}
+    empty: dict[str, Any] = {"probability": None, "group": "likely", "for": [], "against": []}
     return episodes.action({**whole, "differential": [{**empty, **row} for row in data.get("differential") or []]})
