@@ -17,7 +17,7 @@ from clinic.services.errors import Refused
 from clinic.services.rubric_words import SENTENCES
 from clinic.services.rubrics import lock
 
-LONGEST, MOST = 2000, 80
+LONGEST, MOST = 8000, 80
 KEY = 40
 VERDICTS = ("met", "not_met")
 

@@ -157,7 +157,7 @@ def rubric_check(request: SignedIn, version_id: UUID) -> HttpResponse:
     access = Access(version, request.user)
     given = request.POST.get("points", "").strip()
     points = int(given) if given.lstrip("-").isdecimal() and len(given) < 4 and int(given) in POINTS else 0
-    text = request.POST.get("text", "")[:2000]
+    text = request.POST.get("text", "")[:8000]
     found = while_typing(version, list(access.criteria()), key=request.POST.get("key", ""), text=text, points=points)
     return render(request, "clinic/annotation/rubric_lints.html", {"problems": found, "checked": bool(text.strip())})
 

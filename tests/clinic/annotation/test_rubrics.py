@@ -71,7 +71,7 @@ def test_the_key_stays_when_the_words_change(physician, draft):
     ("fields", "words"),
     [
         ({"text": " "}, "Write what"),
-        ({"text": "x" * 2001}, "at most"),
+        ({"text": "x" * 8001}, "at most"),
         ({"points": 11}, "-10 to 10"),
         ({"points": "1.5"}, "-10 to 10"),
         ({"points": "many"}, "-10 to 10"),
