@@ -9,8 +9,8 @@ from django.core.management import CommandError, call_command
 
 from clinic.models import AuditEntry
 from tests.clinic import factories as make
-from tests.doubles.served import Served
 from tests.doubles.engine import FakeEngine
+from tests.doubles.served import Served
 from training.evaluation.fidelity.cohort import of_clinic
 from training.worlds import rows as files
 

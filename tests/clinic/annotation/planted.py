@@ -18,9 +18,14 @@ def people(site: Site | None = None) -> tuple[list[User], User]:
 def judged(annotator: User, item, verdicts) -> Feedback:
     annotation = make.make_annotation(item, annotator, verdicts, score=1.0 if verdicts == TRUTH else 0.0, coverage=1.0)
     row = Feedback.objects.create(
-        site=item.queue.site, kind=FeedbackKind.RATING, consultation=item.consultation, by=annotator, consent=True,
-        model_version=item.consultation.model_version, data={"annotation": str(annotation.pk), "score": annotation.score},
-    )  # fmt: skip
+        site=item.queue.site,
+        kind=FeedbackKind.RATING,
+        consultation=item.consultation,
+        by=annotator,
+        consent=True,
+        model_version=item.consultation.model_version,
+        data={"annotation": str(annotation.pk), "score": annotation.score},
+    )
     annotation.feedback = row
     annotation.save(update_fields=["feedback"])
     return row
