@@ -50,7 +50,7 @@ def test_ten_consultations_without_the_mouse(visit: Visitor, anna: User) -> None
     make_sheet_queue(10)
     page = visit(anna)
     page.goto("/annotation/")
-    tab_to(page, "Judge")
+    tab_to(page, "Annotate")
     press(page, "Enter")
     page.wait_for_url("**/annotation/sheets/**")
     for number in range(1, 11):
