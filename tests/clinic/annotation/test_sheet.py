@@ -107,8 +107,8 @@ def test_a_draft_costs_few_queries(client, begun):
     assert len(seen) <= QUERIES, seen
 
 
-@pytest.mark.parametrize("rows", [300, pytest.param(100_000, marks=pytest.mark.slow)])
-def test_page_and_submit_cost_the_same_in_a_full_queue(client, anna, rows):
+def test_page_and_submit_cost_the_same_in_a_full_queue(client, anna, drill_count):
+    rows = drill_count(300, 100_000)
     queue, _ = make_sheet_queue(4)
     first = taken(queue, anna)
     before = [
