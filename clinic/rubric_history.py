@@ -11,6 +11,7 @@ from typing import Any
 from django.db.models import Prefetch, QuerySet
 
 from agents.rubrics import Score, score
+from clinic.blindness import readable_by
 from clinic.folding import folded
 from clinic.models import Annotation, AnnotationStatus, Rating, RubricCriterion, RubricVersion, User
 
@@ -120,11 +121,11 @@ class Rescored:
 
 
 def older_annotations(version: RubricVersion, user: User) -> QuerySet[Annotation]:
-    """Submitted annotations by other versions of the same rubric that this person may see."""
+    """Submitted annotations by other versions of the same rubric that this person may see; blind ones in their time."""
     ratings = Rating.objects.select_related("criterion")
     return (
         Annotation.objects.visible_to(user)
-        .filter(rubric_version__rubric=version.rubric_id, status=AnnotationStatus.SUBMITTED)
+        .filter(readable_by(user), rubric_version__rubric=version.rubric_id, status=AnnotationStatus.SUBMITTED)
         .exclude(rubric_version=version)
         .select_related("rubric_version", "annotator", "item__consultation__case")
         .prefetch_related(

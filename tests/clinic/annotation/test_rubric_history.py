@@ -47,7 +47,7 @@ def test_what_changed(first, second):
 
 
 def test_older_judgements_are_carried_where_the_words_are_the_same(first, second, physician):
-    item = make_item(make_queue(rubric_version=first))
+    item = make_item(make_queue(rubric_version=first, overlap=1))
     annotation = make_annotation(item, verdicts={"ecg": "met", "names": "not_met", "repeats": "met"})
     before = list(Rating.objects.values())
     (row,) = rescored(second, list(older_annotations(second, physician)))
@@ -64,7 +64,7 @@ def test_older_judgements_are_carried_where_the_words_are_the_same(first, second
 def test_a_sign_that_was_turned_folds_the_other_way(physician):
     turned = {"key": "asks", "text": "Repeats a question already answered", "points": 5, "per_turn": True}
     version = make_rubric(turned, {"key": "ecg", "text": "Orders an ECG", "points": 5})
-    annotation = make_annotation(make_item(make_queue(rubric_version=version)), verdicts={"ecg": "met"})
+    annotation = make_annotation(make_item(make_queue(rubric_version=version, overlap=1)), verdicts={"ecg": "met"})
     criterion = version.criteria.get(key="asks")
     for turn, verdict in ((1, "met"), (3, "not_met")):
         Rating.objects.create(annotation=annotation, criterion=criterion, turn=turn, verdict=verdict)
@@ -76,7 +76,7 @@ def test_a_sign_that_was_turned_folds_the_other_way(physician):
 
 
 def test_a_criterion_judged_in_another_way_is_not_carried(first, physician):
-    make_annotation(make_item(make_queue(rubric_version=first)), verdicts={"ecg": "met"})
+    make_annotation(make_item(make_queue(rubric_version=first, overlap=1)), verdicts={"ecg": "met"})
     after = rubrics.new_version(rubric=first.rubric, by=physician)
     rubric_criteria.change(criterion=after.criteria.get(key="ecg"), by=physician, fields={"per_turn": True})
     (row,) = rescored(after, list(older_annotations(after, physician)))
@@ -84,8 +84,25 @@ def test_a_criterion_judged_in_another_way_is_not_carried(first, physician):
     assert row.new.value is None
 
 
-def test_the_pages_take_few_queries(first, second, physician, client, django_assert_max_num_queries):
+def test_what_is_still_blind_is_not_shown(first, second, physician):
     queue = make_queue(rubric_version=first)
+    item = make_item(queue)
+    theirs = make_annotation(item)
+    assert not older_annotations(second, physician).exists()
+    assert set(older_annotations(second, theirs.annotator)) == {theirs}
+    assert set(older_annotations(second, make_user(Role.ADMIN))) == {theirs}
+    last = make_annotation(item)
+    assert set(older_annotations(second, physician)) == {theirs, last}
+    mine = make_annotation(item, physician, status="returned", submitted_at=None)
+    assert not older_annotations(second, physician).exists()
+    queue.blind = False
+    queue.save()
+    assert set(older_annotations(second, physician)) == {theirs, last}
+    assert mine.status == "returned"
+
+
+def test_the_pages_take_few_queries(first, second, physician, client, django_assert_max_num_queries):
+    queue = make_queue(rubric_version=first, overlap=1)
     for _ in range(12):
         item = make_item(queue, consultation=make_consultation())
         make_annotation(item, verdicts={"ecg": "met", "names": "met", "repeats": "not_met"})
