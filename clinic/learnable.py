@@ -23,7 +23,8 @@ WHY_NOT = {
 
 
 def why_not(row: Feedback) -> str:
-    """A key of WHY_NOT, or '' for what may be learned from. `row.consultation.case` is read."""
+    """A key of WHY_NOT, or '' for what may be learned from. `row.consultation.case` is read, and that of the
+    consultation it was compared with."""
     return forbids(row) if row.status == FeedbackStatus.APPROVED else str(row.status)
 
 
@@ -31,7 +32,11 @@ def forbids(row: Feedback) -> str:
     """A key of WHY_NOT for what no approval changes, or ''."""
     if not row.consent:
         return "no_consent"
-    return case_forbids(row.consultation.case) if row.consultation else "no_case"
+    if row.consultation is None:
+        return "no_case"
+    annotation = getattr(row, "annotation", None)
+    other = annotation.item.other if annotation else None
+    return case_forbids(row.consultation.case) or (case_forbids(other.case) if other else "")
 
 
 def case_forbids(case: Case) -> str:

@@ -47,6 +47,7 @@ def read(data: dict[str, Any]) -> Line:
     """Raises Unreadable."""
     if data.get("format") != MARK:
         _fail(f"it is not marked as {MARK}")
+    columns = _columns(data)
     return Line(
         id=_id(data, "id"),
         consultation=_id(data, "consultation"),
@@ -58,8 +59,8 @@ def read(data: dict[str, Any]) -> Line:
         submitted_at=_moment(data),
         queue=_queue(data),
         item=_item(data),
-        columns=_columns(data),
-        ratings=[_rating(row) for row in _list(data, "ratings")],
+        columns=columns,
+        ratings=[_rating(row, columns["origin"]) for row in _list(data, "ratings")],
         preferences=[_preference(row) for row in _list(data, "preferences")],
     )
 
@@ -106,13 +107,15 @@ def _item(data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _rating(row: Any) -> dict[str, Any]:
+def _rating(row: Any, origin: str) -> dict[str, Any]:
+    """A person's verdict is one of those that people give: only a judge's reading fails."""
     if not isinstance(row, dict):
         _fail("a rating is not an object")
+    known = [str(verdict) for verdict in Verdict if origin == AnnotationOrigin.JUDGE or verdict is not Verdict.ERROR]
     return {
         "criterion": _text(row, "criterion", 40),
         "turn": _whole(row, "turn"),
-        "verdict": _one_of(row, "verdict", [str(verdict) for verdict in Verdict]),
+        "verdict": _one_of(row, "verdict", known),
         "evidence": _text(row, "evidence", 100_000),
         "evidence_turn": _whole(row, "evidence_turn"),
         "reason": _text(row, "reason", 100_000),

@@ -13,6 +13,7 @@ from agents.records.base import Rejection, json_objects
 from agents.types import CaseRecord
 from clinic.annotation_files import as_row
 from clinic.annotation_files.reading import Line, Unreadable, read
+from clinic.disputes import HAVING
 from clinic.models import (
     Annotation,
     AnnotationOrigin,
@@ -21,6 +22,7 @@ from clinic.models import (
     Consultation,
     Feedback,
     FeedbackKind,
+    FeedbackStatus,
     Preference,
     QueueItem,
     Rating,
@@ -111,16 +113,32 @@ def _put(data: dict[str, Any], line: Line, site: Site) -> str:
     if there is not None:
         if there.item.queue.site_id != site.pk:
             raise Unreadable("an annotation of another site has this id")
-        if as_row(there) == data:
+        if _compared(as_row(there)) == _compared(data):
             return "unchanged"
     version = _version(line, site)
     item = _item(line, site, version)
     annotator = _annotator(line, site)
     criteria = _criteria(line, version)
-    if there is not None and (there.item_id, there.annotator_id) != (item.pk, annotator.pk if annotator else None):
+    whose = (item.pk, annotator.pk if annotator else None, line.columns["origin"])
+    if there is not None and (there.item_id, there.annotator_id, there.origin) != whose:
         raise Unreadable("this id is another person's judgement, or of another item")
+    _one_part(line, item, annotator)
     _write(line, there, item, version, annotator, criteria)
     return "accepted" if there is None else "updated"
+
+
+def _compared(data: dict[str, Any]) -> dict[str, Any]:
+    """Without what no import changes in a judgement that is here: its feedback, and its giver's consent."""
+    return {name: value for name, value in data.items() if name not in ("feedback", "consent")}
+
+
+def _one_part(line: Line, item: QueueItem, annotator: User | None) -> None:
+    """Nobody both judges an item and settles it."""
+    if annotator is None:
+        return
+    theirs = item.annotations.filter(annotator=annotator, status__in=HAVING).exclude(pk=line.id)
+    if theirs.exclude(origin=line.columns["origin"]).exists():
+        raise Unreadable("its annotator both judged this item and settled it")
 
 
 def _write(
@@ -139,7 +157,7 @@ def _write(
     elif there.status != AnnotationStatus.SUBMITTED:
         there.move_to(AnnotationStatus.SUBMITTED, by=None, reason="imported", **fields)
     else:
-        Annotation.objects.filter(pk=there.pk).update(**fields)
+        Annotation.objects.filter(pk=there.pk).update(**fields, feedback=_decided_again(line, there))
     Rating.objects.filter(annotation=there).delete()
     Preference.objects.filter(annotation=there).delete()
     Rating.objects.bulk_create(
@@ -165,6 +183,8 @@ def _item(line: Line, site: Site, version: RubricVersion | None) -> QueueItem:
     here = Consultation.objects.filter(site=site, case__deleted_at=None).in_bulk(wanted)
     if len(here) != len(wanted):
         raise Unreadable("its consultation is not at this site")
+    if len({held.case_id for held in here.values()}) != 1:
+        raise Unreadable("its two consultations are not of one case")
     found = QueueItem.objects.select_related("queue").filter(pk=line.item["id"]).first()
     if found is not None:
         if found.queue.site_id != site.pk or (found.consultation_id, found.other_id) != (line.consultation, line.other):
@@ -206,20 +226,44 @@ def _feedback(line: Line, item: QueueItem, annotator: User | None) -> Feedback |
         return None
     if line.feedback is None:
         return None
-    known = Feedback.objects.filter(pk=line.feedback, by=annotator, site=item.queue.site, annotation=None).first()
+    same = {"by": annotator, "site": item.queue.site, "kind": _kind(line), "consultation": item.consultation}
+    known = Feedback.objects.filter(pk=line.feedback, annotation=None, **same).first()
     if known:
-        return known
+        return _out_of_use(known) or _propose(line, item, annotator, line.consent and known.consent)
     if Feedback.objects.filter(pk=line.feedback).exists():
         raise Unreadable("its feedback belongs to another judgement here")
-    facts = {"annotation": str(line.id), "score": line.columns["score"], "coverage": line.columns["coverage"]}
+    return _propose(line, item, annotator, line.consent, pk=line.feedback)
+
+
+def _decided_again(line: Line, there: Annotation) -> Feedback | None:
+    """A changed judgement is not the one that was approved: what it gave goes out of use, and is proposed anew."""
+    given = there.feedback
+    if given is None or there.annotator is None:
+        return given
+    return _out_of_use(given) or _propose(line, there.item, there.annotator, line.consent and given.consent)
+
+
+def _out_of_use(given: Feedback) -> Feedback | None:
+    """The row itself where it was decided against already, by a colleague or by its giver; else None."""
+    if given.status not in (FeedbackStatus.PROPOSED, FeedbackStatus.APPROVED):
+        return given
+    given.move_to(FeedbackStatus.QUARANTINED, by=None, reason="changed by an import")
+    return None
+
+
+def _propose(line: Line, item: QueueItem, annotator: User, consent: bool, **columns: Any) -> Feedback:
     held = item.consultation
     return Feedback.objects.create(
-        pk=line.feedback,
         site=item.queue.site,
-        kind=FeedbackKind.PREFERENCE if line.other else FeedbackKind.RATING,
+        kind=_kind(line),
         consultation=held,
         model_version_id=held.model_version_id,
-        data=facts,
+        data={"annotation": str(line.id), "score": line.columns["score"], "coverage": line.columns["coverage"]},
         by=annotator,
-        consent=line.consent,
+        consent=consent,
+        **columns,
     )
+
+
+def _kind(line: Line) -> FeedbackKind:
+    return FeedbackKind.PREFERENCE if line.other else FeedbackKind.RATING

@@ -133,7 +133,7 @@ def _with_reason(rows: QuerySet[Feedback]) -> QuerySet[Feedback]:
     return (
         rows.annotate(text_id=Cast("pk", CharField()))
         .annotate(decided_because=Subquery(changes.values("reason")[:1]))
-        .select_related("by", "turn", "model_version", "consultation__case")
+        .select_related("by", "turn", "model_version", "consultation__case", "annotation__item__other__case")
         .order_by("-at", "pk")
     )
 

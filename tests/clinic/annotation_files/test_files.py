@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from fhir.resources.R4B.questionnaireresponse import QuestionnaireResponse
 
 from clinic.fhir.questionnaire_response import response_of
+from clinic.learnable import forbids
 from clinic.models import (
     Annotation,
     AnnotationOrigin,
@@ -23,7 +24,7 @@ from clinic.models import (
     Rating,
     Role,
 )
-from clinic.services import annotation_exports, annotation_imports, feedback
+from clinic.services import annotation_exports, annotation_imports, approval, feedback
 from tests.clinic import factories as make
 from tests.clinic.annotation import factories as judged
 
@@ -111,6 +112,92 @@ def test_a_second_time_changes_nothing_and_a_changed_line_is_updated(site):
     assert made.critique == "Changed"
     assert made.ratings.count() == 1
     assert take(site, json.dumps(changed))["unchanged"] == 1
+
+
+@pytest.mark.parametrize("before", ["proposed", "approved"])
+def test_what_an_import_changes_is_not_what_was_approved(site, before):
+    made = judgement(site)
+    if before == "approved":
+        approval.approve(ids=[made.feedback_id], by=make.make_user(Role.ADJUDICATOR))
+    text = jsonl(site)
+    assert take(site, text)["unchanged"] == 1
+    assert Feedback.objects.get().status == before
+    changed = json.loads(text) | {"critique": "Changed", "consent": True}
+    assert take(site, json.dumps(changed))["updated"] == 1
+    old = Feedback.objects.get(pk=made.feedback_id)
+    assert (old.status, old.history().last().reason) == ("quarantined", "changed by an import")
+    new = Feedback.objects.get(annotation=made)
+    assert (new.status, new.by, new.consent) == ("proposed", made.annotator, True)
+    assert take(site, json.dumps(changed))["unchanged"] == 1, "the id of what it gave before is no change"
+    assert Feedback.objects.count() == 2
+
+
+def test_a_withdrawal_outlives_an_import_and_consent_is_not_given_by_one(site):
+    gone, kept = judgement(site), judgement(site)
+    lines = {json.loads(line)["id"]: json.loads(line) for line in jsonl(site).splitlines()}
+    feedback.withdraw(feedback=gone.feedback, by=gone.annotator)
+    feedback.allow(feedback=kept.feedback, by=kept.annotator, consent=False)
+    take(site, "\n".join(json.dumps(line | {"critique": "Changed", "consent": True}) for line in lines.values()))
+    assert Feedback.objects.get(annotation=gone).status == "withdrawn"
+    assert not Feedback.objects.get(annotation=kept).consent
+
+
+def test_an_approval_of_something_else_does_not_pass_to_an_imported_judgement(site):
+    made = judgement(site)
+    line = json.loads(jsonl(site))
+    approval.approve(ids=[made.feedback_id], by=make.make_user(Role.ADJUDICATOR))
+    Annotation.objects.all().delete()
+    assert take(site, json.dumps(line | {"critique": "Changed"}))["accepted"] == 1
+    assert Feedback.objects.get(annotation=made.pk).status == "proposed"
+    Annotation.objects.all().delete()
+    said = feedback.give(kind="accepted", by=made.annotator, consultation=made.item.consultation)
+    report = take(site, json.dumps(line | {"feedback": str(said.pk)}))
+    assert "belongs to another judgement" in report["rejected"][0]["reason"]
+
+
+def test_two_consultations_of_different_cases_are_no_comparison(site):
+    made = comparison(site)
+    line = json.loads(jsonl(site))
+    QueueItem.objects.all().delete()
+    patient = make.make_consultation(case=make.make_case(CaseKind.PATIENT, site=site))
+    report = take(site, json.dumps(line | {"other": str(patient.pk)}))
+    assert "not of one case" in report["rejected"][0]["reason"]
+    assert not Annotation.objects.filter(pk=made.pk).exists()
+
+
+def test_a_comparison_with_a_patients_case_teaches_nothing(site):
+    made = comparison(site)
+    row = feedback.give(kind="preference", by=made.annotator, consultation=made.item.consultation)
+    Annotation.objects.filter(pk=made.pk).update(feedback=row)
+    assert forbids(Feedback.objects.get(pk=row.pk)) == ""
+    patient = make.make_consultation(case=make.make_case(CaseKind.PATIENT, site=site))
+    QueueItem.objects.filter(pk=made.item_id).update(other=patient)
+    assert forbids(Feedback.objects.get(pk=row.pk)) == "patient"
+
+
+def test_only_a_judges_verdict_can_be_an_error(site):
+    judgement(site)
+    judgement(site, origin=AnnotationOrigin.JUDGE, judge={"model": "m"})
+    lines = [json.loads(line) for line in jsonl(site).splitlines()]
+    for line in lines:
+        line["ratings"][0]["verdict"] = "error"
+    report = take(site, "\n".join(json.dumps(line) for line in lines))
+    assert (report["updated"], len(report["rejected"])) == (1, 1)
+    assert "verdict is not known" in report["rejected"][0]["reason"]
+    assert Rating.objects.get(verdict="error").annotation.origin == AnnotationOrigin.JUDGE
+
+
+@pytest.mark.parametrize("order", [("person", "adjudication"), ("adjudication", "person")])
+def test_nobody_settles_by_a_file_what_they_judged(site, order):
+    judgement(site)
+    first = json.loads(jsonl(site)) | {"feedback": None}
+    Annotation.objects.all().delete()
+    again = first | {"id": "6a0f8b1e-0000-4000-8000-000000000001"}
+    report = take(
+        site, "\n".join(json.dumps(row | {"origin": o}) for row, o in zip((first, again), order, strict=True))
+    )
+    assert "both judged this item and settled it" in report["rejected"][0]["reason"]
+    assert Annotation.objects.get().origin == order[0]
 
 
 @pytest.mark.parametrize(
