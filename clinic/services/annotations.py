@@ -131,8 +131,7 @@ def _ratings(current: Annotation, sheet: dict[str, Any]) -> dict[str, Any]:
     turns = transcripts([current.item.consultation_id]).get(current.item.consultation_id, [])
     rows = checked_ratings(sheet, criteria, turns)
     rest = checked_rest(sheet, turns)
-    if current.status == AnnotationStatus.RETURNED:
-        current.ratings.all().delete()
+    current.ratings.all().delete()  # of a judgement that was sent back, whoever had it in between
     for row in rows:
         row.annotation = current
     Rating.objects.bulk_create(rows)
@@ -142,8 +141,7 @@ def _ratings(current: Annotation, sheet: dict[str, Any]) -> dict[str, Any]:
 
 def _preferences(current: Annotation, sheet: dict[str, Any]) -> dict[str, Any]:
     rows = checked_preferences(sheet)
-    if current.status == AnnotationStatus.RETURNED:
-        current.preferences.all().delete()
+    current.preferences.all().delete()  # of a judgement that was sent back, whoever had it in between
     for row in rows:
         row.annotation = current
     Preference.objects.bulk_create(rows)

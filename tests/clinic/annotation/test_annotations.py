@@ -215,6 +215,24 @@ def test_what_was_sent_back_is_corrected(begun, anna):
     assert sorted(Feedback.objects.values_list("status", flat=True)) == ["proposed", "quarantined"]
 
 
+def sent_back_and_given_away(annotation):
+    """Sent back, given to somebody else who declines, so that its first annotator can take it up again."""
+    keeper, other = make_user(Role.ADJUDICATOR), make_user(Role.ANNOTATOR)
+    queues.send_back(annotation=Annotation.objects.get(pk=annotation.pk), by=keeper, reason="Look again")
+    given = queues.reassign(annotation=Annotation.objects.get(pk=annotation.pk), to=other, by=keeper)
+    queues.decline(annotation=given, by=other, reason="I know the patient")
+
+
+def test_what_was_sent_back_and_given_away_is_corrected_after_all(begun, anna):
+    submit(begun, anna, full())
+    sent_back_and_given_away(begun)
+    submit(taken(begun.item.queue, anna), anna, changed(full(), "named", verdict="not_met"))
+    done = Annotation.objects.get(pk=begun.pk)
+    assert done.status == "submitted"
+    assert done.ratings.count() == 6
+    assert done.ratings.get(criterion__key="named").verdict == "not_met"
+
+
 def test_the_next_one_is_reserved_for_a_few_minutes_only(anna):
     queue, _ = make_sheet_queue(3)
     first = taken(queue, anna)
@@ -253,6 +271,14 @@ def test_a_comparison_is_kept_by_the_item_s_order(pair, anna):
     done = Annotation.objects.get(pk=pair.pk)
     assert done.feedback.kind == "preference"
     assert done.score is None
+
+
+def test_a_comparison_that_was_given_away_is_corrected_after_all(pair, anna):
+    submit(pair, anna, preferred(accuracy="second"))
+    sent_back_and_given_away(pair)
+    submit(taken(pair.item.queue, anna), anna, preferred(accuracy="first"))
+    kept = dict(Preference.objects.values_list("dimension", "choice"))
+    assert kept == {"proactiveness": "same", "accuracy": "first", "usefulness": "same", "language": "same"}
 
 
 def test_a_comparison_names_what_is_undecided_and_asks_why(pair, anna):
