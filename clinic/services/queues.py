@@ -232,7 +232,8 @@ def open_to(person: User) -> QuerySet[QueueItem]:
     kept = mine.exclude(status=AnnotationStatus.EXPIRED)
     first = mine.filter(item=OuterRef("repeat_of"), status=AnnotationStatus.SUBMITTED)
     known = mine.filter(item__consultation=OuterRef("consultation"), status=AnnotationStatus.SUBMITTED)
-    gave = Handover.objects.filter(consultation=OuterRef("consultation"), sender=person)
+    both = Q(consultation=OuterRef("consultation")) | Q(consultation=OuterRef("other"))
+    gave = Handover.objects.filter(both, sender=person)
     return (
         QueueItem.objects.filter(queue__site=person.site_id, queue__closed_at=None, submitted__lt=F("wanted"))
         .filter(consultation__case__deleted_at=None)

@@ -74,6 +74,9 @@ def test_nobody_gets_an_item_twice_nor_their_own_consultation(queue, person):
     handed = make_item(queue).consultation
     Handover.objects.create(consultation=handed, sender=person, receiver=handed.clinician)
     make_item(queue, rubric_version=None, other=make_consultation(clinician=person))
+    second = make_consultation()
+    Handover.objects.create(consultation=second, sender=person, receiver=second.clinician)
+    make_item(queue, rubric_version=None, other=second)
     assert queues.take_next(by=person, queue=queue) is None
     assert queues.take_next(by=make_user(Role.ANNOTATOR), queue=queue)
 
