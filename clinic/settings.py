@@ -162,6 +162,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     "expire_reservations": {"task": "clinic.tasks.expire_reservations", "schedule": 60.0, "options": {"expires": 50}},
+    "deliver_webhooks": {"task": "clinic.tasks.deliver_webhooks", "schedule": 60.0, "options": {"expires": 50}},
 }
 CHANNEL_LAYERS = {
     "default": {

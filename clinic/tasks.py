@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 from celery import shared_task
 from celery.signals import worker_ready
+from django.core.cache import caches
+from django.utils import timezone
 
 from clinic.models import Site
 from clinic.services import confidence, endpoints, queues, rubric_drafts, virtual_clinic, webhooks
@@ -56,9 +59,11 @@ def expire_reservations() -> int:
 
 @shared_task
 def deliver_webhooks() -> None:
-    """Everything that is due; what failed is tried again at its time."""
+    """What is due, also once a minute (settings, CELERY_BEAT_SCHEDULE); what failed is tried again at its time."""
     again = webhooks.deliver()
-    if again is not None:
+    soon = again is not None and again < timezone.now() + timedelta(minutes=1)
+    # Once for each moment: runs that find the same row waiting would otherwise grow in number from minute to minute.
+    if again is not None and soon and caches["shared"].add(f"webhooks-at:{again.timestamp()}", 1, timeout=120):
         deliver_webhooks.apply_async(eta=again, ignore_result=True)
 
 

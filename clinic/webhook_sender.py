@@ -72,7 +72,7 @@ def send(url: str, body: bytes, headers: dict[str, str], *, internal: Sequence[s
         with closing(link):
             link.request("POST", path, body, headers)
             return link.getresponse().status
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: UnicodeError is one
         raise NotDelivered(_why(error, link.aborted, seconds)) from error
     finally:
         alarm.cancel()
@@ -103,6 +103,8 @@ class _Pinned(http.client.HTTPConnection):
 def _split(url: str) -> SplitResult:
     if not url or len(url) > LONGEST or _STRANGE.search(url):
         raise NotDelivered("That is no address of an outside system.")
+    if not url.isascii():
+        raise NotDelivered("The address has a letter that addresses do not have: write it as xn-- or %-encoded.")
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -156,4 +158,7 @@ def _why(error: Exception, aborted: bool, seconds: float) -> str:
         return "Its certificate was not accepted, or it does not speak TLS."
     if isinstance(error, ConnectionRefusedError):
         return "Nothing listens there."
-    return "The connection broke off." if isinstance(error, OSError) else "It did not answer in HTTP."
+    if isinstance(error, OSError):
+        return "The connection broke off."
+    wrong = isinstance(error, ValueError | http.client.InvalidURL)
+    return "The address cannot be written in HTTP." if wrong else "It did not answer in HTTP."

@@ -12,6 +12,7 @@ from typing import Any
 from celery import current_app
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Min
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
@@ -26,6 +27,8 @@ COMPLETED, TEST = "annotation.completed", "webhook.test"
 TASK = "clinic.tasks.deliver_webhooks"
 PAUSES = tuple(timedelta(seconds=s) for s in (30, 120, 600, 3600, 6 * 3600))
 """Between tries; after the last one it is given up, and the page says so."""
+MOST_TRIES = len(PAUSES) + 1
+DIED = "Given up: nobody lived to say what became of the last try."
 LEASE = timedelta(seconds=90)
 """A row in work belongs to one worker for so long; if that one died, another sends it again with the same id."""
 AT_ONCE = 100
@@ -101,8 +104,7 @@ def test(*, by: User, webhook: Webhook) -> WebhookDelivery:
 
 
 def deliver(*, now: datetime | None = None) -> datetime | None:
-    """Everything that is due, one after the other; when the first of those that failed is to be tried again."""
-    again: list[datetime] = []
+    """Everything that is due, one after the other; when the next of all rows that wait is due, whoever tried it."""
     tried: list[int] = []
     while len(tried) < AT_ONCE and (row := _claim(now or timezone.now(), besides=tried)):
         tried.append(row.pk)
@@ -111,9 +113,8 @@ def deliver(*, now: datetime | None = None) -> datetime | None:
             error = "" if 200 <= status < 300 else _refusal(status)
         except NotDelivered as failure:
             error = str(failure)
-        due = _settle(row, error)
-        again += [due] if due else []
-    return min(again, default=None)
+        _settle(row, error)
+    return WebhookDelivery.objects.aggregate(next=Min("due_at"))["next"]
 
 
 def _write(hooks: list[Webhook], event: str, payload: dict[str, Any]) -> list[WebhookDelivery]:
@@ -136,6 +137,7 @@ def _claim(now: datetime, *, besides: Sequence[int] = ()) -> WebhookDelivery | N
     """The row due longest, but for `besides`; counted as tried first: a worker that dies in it cannot try for ever."""
     with transaction.atomic():
         due = WebhookDelivery.objects.select_for_update(skip_locked=True, of=("self",)).filter(due_at__lte=now)
+        WebhookDelivery.objects.filter(pk__in=due.filter(tries__gte=MOST_TRIES)).update(due_at=None, error=DIED)
         row = due.exclude(pk__in=besides).select_related("webhook").order_by("due_at", "pk").first()
         if row is not None:
             row.tries += 1
@@ -161,14 +163,13 @@ def _refusal(status: int) -> str:
     return f"It answered {status}" + (", a redirect, which is not followed." if 300 <= status < 400 else ".")
 
 
-def _settle(row: WebhookDelivery, error: str) -> datetime | None:
-    """Delivered, due again, or given up; the moment of the next try."""
+def _settle(row: WebhookDelivery, error: str) -> None:
+    """Delivered, due again, or given up."""
     now = timezone.now()
     pause = PAUSES[row.tries - 1] if error and row.tries <= len(PAUSES) else None
     due = now + pause if pause else None
     mine = WebhookDelivery.objects.filter(pk=row.pk, due_at=row.due_at)  # not if it was switched off meanwhile
-    changed = mine.update(due_at=due, delivered_at=None if error else now, error=error[:300])
-    return due if changed else None
+    mine.update(due_at=due, delivered_at=None if error else now, error=error[:300])
 
 
 def _site_of(by: User) -> Site:

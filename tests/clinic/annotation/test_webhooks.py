@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from django.utils import timezone
 
-from clinic import webhook_sender
+from clinic import tasks, webhook_sender
 from clinic.models import AuditEntry, Role, Webhook, WebhookDelivery
 from clinic.services import webhooks
 from clinic.services.errors import Refused
@@ -198,13 +198,76 @@ def test_a_worker_that_died_leaves_its_row_to_the_next(receiver, admin, monkeypa
     assert len(receiver.got) == 1
 
 
+def test_an_address_that_cannot_be_written_stops_nobody_elses_message(receiver, admin):
+    """As one that was kept before such addresses were refused."""
+    for url in (f"http://127.0.0.1:{receiver.server.server_port}/häken", receiver.url):
+        Webhook.objects.create(site=admin.site, url=url, secret="s" * 64)
+    for hook in Webhook.objects.order_by("pk"):
+        webhooks.test(by=admin, webhook=hook)
+    webhooks.deliver()
+    assert WebhookDelivery.objects.latest("pk").error == ""
+    assert "%-encoded" in WebhookDelivery.objects.earliest("pk").error
+    assert len(receiver.got) == 1
+
+
+def test_what_http_cannot_carry_is_not_delivered(receiver):
+    with pytest.raises(NotDelivered, match="cannot be written"):
+        webhook_sender.send(receiver.url, b"{}", {"Rounds-Event": "a\nb"}, internal=LOCAL)
+    with pytest.raises(NotDelivered, match="cannot be written"):
+        webhook_sender.send(receiver.url, b"{}", {"Rounds-Event": "β"}, internal=LOCAL)
+
+
+def test_workers_that_die_in_it_do_not_try_for_ever(receiver, admin):
+    webhooks.test(by=admin, webhook=webhooks.add(by=admin, url=receiver.url))
+    now = timezone.now()
+    for _ in range(len(webhooks.PAUSES) + 1):
+        now += webhooks.LEASE + timedelta(seconds=1)
+        assert webhooks._claim(now) is not None
+    now += webhooks.LEASE + timedelta(seconds=1)
+    assert webhooks.deliver(now=now) is None
+    row = WebhookDelivery.objects.get()
+    assert (row.due_at, row.delivered_at, row.error) == (None, None, webhooks.DIED)
+    assert receiver.got == []
+
+
+def test_the_next_moment_is_that_of_all_who_wait(receiver, admin):
+    receiver.answers = [500]
+    hook = webhooks.add(by=admin, url=receiver.url)
+    webhooks.test(by=admin, webhook=hook)
+    waits = webhooks.deliver()
+    assert waits is not None
+    assert webhooks.deliver() == waits, "nothing was tried now, and it still waits"
+    receiver.answers = [204]
+    webhooks.test(by=admin, webhook=hook)
+    assert webhooks.deliver() == waits
+
+
+def test_what_is_due_within_the_minute_is_asked_for_once(receiver, admin, monkeypatch):
+    asked: list[object] = []
+    monkeypatch.setattr(tasks.deliver_webhooks, "apply_async", lambda *, eta, **_: asked.append(eta))
+    receiver.answers = [500]
+    webhooks.test(by=admin, webhook=webhooks.add(by=admin, url=receiver.url))
+    for _ in range(2):
+        tasks.deliver_webhooks()
+    row = WebhookDelivery.objects.get()
+    assert asked == [row.due_at]
+    WebhookDelivery.objects.update(due_at=timezone.now() + timedelta(hours=1))
+    tasks.deliver_webhooks()
+    assert len(asked) == 1, "the minute's own run finds it"
+
+
+def test_somebody_looks_once_a_minute(settings):
+    assert settings.CELERY_BEAT_SCHEDULE["deliver_webhooks"]["task"] == webhooks.TASK
+    assert settings.CELERY_BEAT_SCHEDULE["deliver_webhooks"]["schedule"] == 60
+
+
 REFUSED = (
     "http://example.org/hook", "ftp://example.org/", "https://", "https://user:secret@example.org/",
     "https://exa mple/",
     "https://127.0.0.1/", "https://10.1.2.3/", "https://169.254.169.254/latest/", "https://[::1]/", "https://0.0.0.0/",
     "https://[::ffff:10.0.0.1]/", "https://[64:ff9b::a00:1]/", "https://[fd00::1]/", "https://localhost/",
     "https://100.64.0.1/", "https://224.0.0.1/", "https://example.org:0/", "https://example.org\\@10.0.0.1/",
-    "https://example.org:99999/", "https://" + "a" * 600,
+    "https://example.org:99999/", "https://" + "a" * 600, "https://example.org/häken", "https://bücher.example.org/",
 )  # fmt: skip
 
 
