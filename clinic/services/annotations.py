@@ -104,11 +104,12 @@ def _submit(annotation: Annotation, by: User, sheet: dict[str, Any]) -> Annotati
 
 
 def _locked(annotation: Annotation, by: User) -> Annotation:
-    """The row as it is now, with its criteria; the item’s lock comes first, as wherever work changes hands."""
+    """The row as it is now and locked, with its criteria; the item’s lock comes first, as wherever it changes hands."""
     QueueItem.objects.select_for_update().filter(pk=annotation.item_id).values_list("pk").first()
     criteria = array_of(RubricCriterion, Q(version=OuterRef("rubric_version"), kept=True))
     related = ("item__queue__site", "item__consultation__case", "item__consultation__site")
     rows = Annotation.objects.visible_to(by).select_related(*related).annotate(criterion_rows=criteria)
+    rows = rows.select_for_update(of=("self",))
     current = rows.filter(pk=annotation.pk, origin=AnnotationOrigin.PERSON).first()
     if current is None or current.annotator_id != by.pk:
         raise Refused(SENTENCES["not_yours"])
@@ -121,7 +122,7 @@ def _still_open(current: Annotation, by: User) -> None:
         raise Refused(SENTENCES["declined"])
     if current.item.queue.closed_at is not None:
         raise Refused(SENTENCES["closed"])
-    if current.status == AnnotationStatus.EXPIRED:
+    if queues.ran_out(current):
         queues.renew(annotation=current, by=by)
 
 

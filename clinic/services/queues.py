@@ -52,8 +52,18 @@ IN_WORK = (AnnotationStatus.OPEN, AnnotationStatus.RETURNED)
 
 def live(now: datetime | None = None) -> Q:
     """Judgements by people that hold a place in their item."""
-    lapsed = Q(status=AnnotationStatus.OPEN, reserved_until__lte=now or timezone.now())
-    return Q(origin=AnnotationOrigin.PERSON, status__in=LIVE) & ~lapsed
+    return Q(origin=AnnotationOrigin.PERSON, status__in=LIVE) & ~_lapsed(now)
+
+
+def ran_out(annotation: Annotation) -> bool:
+    """It holds no place any more, whether or not the end of its reservation was written down already."""
+    until = annotation.reserved_until
+    lapsed = annotation.status == AnnotationStatus.OPEN and until is not None and until <= timezone.now()
+    return lapsed or annotation.status == AnnotationStatus.EXPIRED
+
+
+def _lapsed(now: datetime | None = None) -> Q:
+    return Q(status=AnnotationStatus.OPEN, reserved_until__lte=now or timezone.now())
 
 
 def take_next(
@@ -89,7 +99,7 @@ def renew(*, annotation: Annotation, by: User) -> datetime | None:
         raise Refused(SENTENCES["not_yours"])
     if current.item.queue.closed_at:
         raise Refused(SENTENCES["closed"])
-    if current.status == AnnotationStatus.EXPIRED:
+    if ran_out(current):
         _take_up(current, by)
     elif current.status not in IN_WORK:
         raise Refused(SENTENCES["not_open"])
@@ -167,10 +177,9 @@ def reassign(*, annotation: Annotation, to: User | None, by: User) -> Annotation
 
 @transaction.atomic
 def expire(*, now: datetime | None = None) -> int:
-    """Every reservation that ran out; how many. Nothing waits for this: whoever takes an item looks for itself."""
-    lapsed = Annotation.objects.filter(status=AnnotationStatus.OPEN, reserved_until__lte=now or timezone.now())
-    rows = list(lapsed.select_for_update(skip_locked=True, of=("self",)).select_related("item__queue__site"))
-    return _expire(rows)
+    """Every reservation that ran out; how many. Whoever takes an item looks for itself, and waits for this at most."""
+    rows = Annotation.objects.filter(_lapsed(now)).select_for_update(skip_locked=True, of=("self",))
+    return _expire(list(rows.select_related("item__queue__site")))
 
 
 def _own(by: User, queue: AnnotationQueue | None, besides: list[UUID | str]) -> Annotation | None:
@@ -248,7 +257,7 @@ def open_to(person: User) -> QuerySet[QueueItem]:
 
 def _reserve(item: QueueItem, by: User, **fields: Any) -> Annotation:
     """Under the item's lock. A reservation of the same person that ran out is taken up again, with its draft."""
-    _expire(list(item.annotations.filter(status=AnnotationStatus.OPEN, reserved_until__lte=timezone.now())))
+    _expire_of(item)
     before = item.annotations.filter(
         annotator=by, origin=AnnotationOrigin.PERSON, status=AnnotationStatus.EXPIRED
     ).first()
@@ -275,6 +284,8 @@ def second_first(item: QueueItem, person: User) -> bool:
 def _take_up(current: Annotation, by: User) -> None:
     if current.item.annotations.filter(live()).count() >= current.item.wanted:
         raise Refused(SENTENCES["taken_over"])
+    _expire_of(current.item)
+    current.refresh_from_db(fields=["status"])
     current.move_to(AnnotationStatus.OPEN, by=by, reason="taken up again", reserved_until=_until(current.item.queue))
     _audit(current, by, "taken", annotator=by.pk)
 
@@ -299,6 +310,11 @@ def _holders(item: QueueItem) -> set[int]:
     return {consultation.clinician_id for consultation in both} | set(given)
 
 
+def _expire_of(item: QueueItem) -> None:
+    """Under the item's lock; a row that `expire` holds is waited for, and left out once it is no longer open."""
+    _expire(list(item.annotations.filter(_lapsed()).order_by("pk").select_for_update()))
+
+
 def _expire(rows: list[Annotation]) -> int:
     for row in rows:
         row.move_to(AnnotationStatus.EXPIRED, by=None, reason="the reservation ran out")
@@ -307,17 +323,18 @@ def _expire(rows: list[Annotation]) -> int:
 
 
 def _locked(annotation: Annotation) -> Annotation:
-    """As it is now, its item locked first: whoever changes hands waits there."""
+    """As it is now, its item locked first: whoever changes hands waits there; only `expire` locks the row alone."""
     _lock(annotation.item_id)
-    return _read(annotation.pk)
+    return _read(annotation.pk, Annotation.objects.select_for_update(of=("self",)))
 
 
 def _lock(item: UUID) -> QueueItem:
     return QueueItem.objects.select_for_update(of=("self",)).select_related("queue", "consultation").get(pk=item)
 
 
-def _read(pk: UUID) -> Annotation:
-    return Annotation.objects.select_related("item__queue__site", "item__consultation__case", "feedback").get(pk=pk)
+def _read(pk: UUID, rows: QuerySet[Annotation] | None = None) -> Annotation:
+    rows = Annotation.objects.all() if rows is None else rows
+    return rows.select_related("item__queue__site", "item__consultation__case", "feedback").get(pk=pk)
 
 
 def _until(queue: AnnotationQueue) -> datetime:

@@ -24,6 +24,7 @@ from tests.clinic.annotation.sheets import (
     rating,
     taken,
 )
+from tests.clinic.annotation.test_queue_work import while_it_expires
 from tests.clinic.factories import make_case, make_user
 
 pytestmark = pytest.mark.django_db
@@ -199,6 +200,25 @@ def test_one_that_somebody_else_has_taken_is_refused_and_kept(begun, anna):
     assert "somebody else" in refused(begun, anna, full())
     begun.item.refresh_from_db()
     assert begun.item.submitted == 0
+
+
+def test_an_item_never_gets_more_judgements_than_it_wants(begun, anna):
+    """Both reservations ran out, and the first one's is written down already: one place, one judgement."""
+    other = make_user(Role.ANNOTATOR)
+    lapse(begun)
+    theirs = taken(begun.item.queue, other)
+    lapse(theirs)
+    submit(begun, anna, full())
+    assert "somebody else" in refused(theirs, other, full())
+    begun.item.refresh_from_db()
+    assert begun.item.submitted == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_just_being_expired_is_submitted(begun, anna):
+    lapse(begun)
+    while_it_expires(lambda: submit(begun, anna, full()))
+    assert Annotation.objects.get(pk=begun.pk).status == "submitted"
 
 
 def test_what_was_sent_back_is_corrected(begun, anna):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from clinic.models import Annotation, AnnotationStatus, AuditEntry, Feedback, Handover, Role
@@ -235,6 +236,86 @@ def test_the_order_of_two_is_drawn_for_each_person_and_kept(queue):
     taken = queues.take_next(by=one, queue=queue)
     assert taken.swapped == orders[0][0]
     assert taken.rubric_version is None
+
+
+def test_one_place_is_held_by_one_though_two_reservations_ran_out(person):
+    queue = make_queue(overlap=1)
+    item, other = make_item(queue), make_user(Role.ANNOTATOR)
+    theirs = queues.take_next(by=other, queue=queue)
+    lapse(theirs)
+    mine = queues.take_next(by=person, queue=queue)
+    lapse(mine)
+    queues.renew(annotation=theirs, by=other)
+    assert item.annotations.get(annotator=person).status == AnnotationStatus.EXPIRED
+    with pytest.raises(Refused, match="somebody else has taken"):
+        queues.renew(annotation=mine, by=person)
+
+
+def test_a_lapsed_one_is_not_renewed_into_a_full_item(person):
+    queue = make_queue(overlap=1)
+    item = make_item(queue)
+    taken = queues.take_next(by=person, queue=queue)
+    lapse(taken)
+    make_annotation(item)
+    with pytest.raises(Refused, match="somebody else has taken"):
+        queues.renew(annotation=taken, by=person)
+
+
+def while_it_expires(act):
+    """`act`, begun while the sweep has expired what ran out and not yet committed."""
+    expired, failures = threading.Event(), []
+
+    def sweep():
+        try:
+            with transaction.atomic():
+                queues.expire()
+                expired.set()
+                until_somebody_waits()
+        except Exception as error:  # noqa: BLE001 a thread's failure must reach the test
+            failures.append(error)
+        finally:
+            expired.set()
+            connection.close()
+
+    thread = threading.Thread(target=sweep)
+    thread.start()
+    expired.wait(60)
+    try:
+        return act()
+    finally:
+        thread.join(60)
+        assert not failures
+
+
+def until_somebody_waits():
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    for _ in range(600):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
+            cursor.execute(waiting)
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.05)
+    raise AssertionError("nobody waited for what is being expired")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_just_being_expired_is_taken_by_the_next():
+    queue = make_queue(overlap=1)
+    item = make_item(queue)
+    lapse(queues.take_next(by=make_user(Role.ANNOTATOR), queue=queue))
+    other = make_user(Role.ANNOTATOR)
+    assert while_it_expires(lambda: queues.take_next(by=other, queue=queue)).item == item
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_just_being_expired_is_taken_up_again(person):
+    queue = make_queue(overlap=1)
+    make_item(queue)
+    taken = queues.take_next(by=person, queue=queue)
+    lapse(taken)
+    while_it_expires(lambda: queues.renew(annotation=taken, by=person))
+    assert Annotation.objects.get().status == AnnotationStatus.OPEN
 
 
 @pytest.mark.django_db(transaction=True)
