@@ -37,9 +37,9 @@ SENTENCES = {
 
 
 def waiting(user: User) -> QuerySet[QueueItem]:
-    """Items of the site on which all judgements are in and differ, oldest queue first."""
+    """Items of the site on which all judgements are in and differ, oldest queue first; gold is never among them."""
     settled = Annotation.objects.filter(item=OuterRef("pk"), authoritative=True)
-    complete = QueueItem.objects.filter(queue__site=user.site_id, submitted__gte=F("wanted"))
+    complete = QueueItem.objects.filter(queue__site=user.site_id, submitted__gte=F("wanted"), gold=False)
     mine = complete.filter(~Exists(settled), consultation__case__deleted_at=None)
     return mine.order_by("queue__created_at", "position", "pk") if user.site_id and user.is_active else mine.none()
 
@@ -70,11 +70,11 @@ def settle(*, item: QueueItem) -> Annotation | None:
     """The authoritative annotation, marked where all wanted judgements are in and agree in every criterion.
 
     None while some are missing, or where they disagree: then an adjudicator settles it. What an adjudicator settled
-    stands, and so does what was known of a gold item beforehand.
+    stands. A gold item is never settled: what is known of it stands on another item, and these judgements test people.
     """
     QueueItem.objects.select_for_update().get(pk=item.pk)
     standing = item.annotations.filter(authoritative=True).first()
-    if standing and (item.gold or standing.origin == AnnotationOrigin.ADJUDICATION):
+    if item.gold or (standing and standing.origin == AnnotationOrigin.ADJUDICATION):
         return standing
     found = dispute_of(item.pk)
     agreed = found.agreed if found else None

@@ -246,18 +246,33 @@ def _repeats(rows: Sequence[Annotation], said: Sequence[Any]) -> dict[Any, list[
 
 
 def _gold(rows: Sequence[Annotation], said: Sequence[Any]) -> dict[Any, list[Any]]:
-    """Annotator to (item, known, theirs) where the right verdict was known beforehand."""
-    items = {row.item_id for row in rows if row.item.gold}
-    if not items:
-        return {}
-    known = Annotation.objects.filter(item__in=items, authoritative=True)
-    criteria = _criteria(list(known))
+    """Annotator to (item, known, theirs) where the right verdict was known beforehand, from another item."""
+    known = _known({row.item_id: row for row in rows if row.item.gold})
+    criteria = _criteria(list(known.values()))
     name = {criterion.pk: f"{criterion.version.rubric_id} {criterion.key}" for criterion in criteria}
-    right = {(one.item, one.criterion): one.verdict for one in said_in(known, criteria, name=name)}
+    told = said_in([one.pk for one in known.values()], criteria, rater="id", name=name) if known else []
+    right = {(one.rater, one.criterion): one.verdict for one in told}
     found: dict[Any, list[Any]] = {}
     for one in said:
-        if (one.item, one.criterion) in right:
-            found.setdefault(one.rater, []).append((one.item, right[one.item, one.criterion], one.verdict))
+        source = known.get(one.item)
+        if source and (source.pk, one.criterion) in right:
+            found.setdefault(one.rater, []).append((one.item, right[source.pk, one.criterion], one.verdict))
+    return found
+
+
+def _known(gold: dict[Any, Annotation]) -> dict[Any, Annotation]:
+    """Gold item to the newest authoritative judgement of its consultation by its version, given on another item."""
+    if not gold:
+        return {}
+    places: dict[Any, list[Any]] = {}
+    for item, row in gold.items():
+        places.setdefault((row.item.consultation_id, row.rubric_version_id), []).append(item)
+    settled = Annotation.objects.filter(authoritative=True, item__consultation__in={held for held, _ in places})
+    settled = settled.filter(rubric_version__in={version for _, version in places})
+    found: dict[Any, Annotation] = {}
+    for one in settled.select_related("item").order_by("submitted_at", "pk"):
+        items = places.get((one.item.consultation_id, one.rubric_version_id), [])
+        found |= {item: one for item in items if item != one.item_id}
     return found
 
 

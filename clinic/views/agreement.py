@@ -39,10 +39,10 @@ def agreement_queue(request: SignedIn, queue_id: UUID) -> HttpResponse:
 
 
 def _counts(queue: AnnotationQueue) -> dict[str, int]:
-    """How many items are complete, and how many of those wait to be settled."""
+    """How many items are complete, and how many of those wait to be settled; gold never does."""
     complete = Q(submitted__gte=F("wanted"), consultation__case__deleted_at=None)
     settled = Exists(Annotation.objects.filter(item=OuterRef("pk"), authoritative=True))
     rows = queue.items.annotate(settled=settled)
     return rows.aggregate(
-        complete=Count("pk", filter=complete), waiting=Count("pk", filter=complete & Q(settled=False))
+        complete=Count("pk", filter=complete), waiting=Count("pk", filter=complete & Q(settled=False, gold=False))
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.urls import reverse
 
 from clinic.models import Annotation, AnnotationOrigin, AnnotationStatus, AuditEntry, Handover, Preference, Role
 from clinic.services import adjudication
@@ -85,12 +86,21 @@ def test_what_was_corrected_and_differs_now_no_longer_stands():
     assert not item.annotations.filter(authoritative=True).exists()
 
 
-def test_what_is_known_of_a_gold_item_stands(adjudicator):
-    item = make_item(make_queue(overlap=1), gold=True)
-    known = make_annotation(item, adjudicator, AGREED, origin=AnnotationOrigin.ADJUDICATION, authoritative=True)
-    make_annotation(item, verdicts=OTHER)
-    assert adjudication.settle(item=item) == known
+@pytest.mark.parametrize("second", [AGREED, OTHER])
+def test_a_gold_item_is_never_settled_and_waits_for_nobody(adjudicator, client, second):
+    known = make_item(make_queue(overlap=1))
+    make_annotation(known, adjudicator, AGREED, origin=AnnotationOrigin.ADJUDICATION, authoritative=True)
+    queue = make_queue(overlap=2)
+    item = make_item(queue, consultation=known.consultation, rubric_version=known.rubric_version, gold=True)
+    for verdicts in (OTHER, second):
+        make_annotation(item, verdicts=verdicts)
+    assert adjudication.settle(item=item) is None, "what is known of it stands on the other item"
+    assert not item.annotations.filter(authoritative=True).exists()
+    assert not adjudication.waiting(adjudicator).exists()
     assert adjudication.in_the_way(item=item, by=adjudicator) == adjudication.SENTENCES["gold"]
+    client.force_login(adjudicator, backend="clinic.accounts.ClinicBackend")
+    context = client.get(reverse("agreement_queue", args=[queue.pk])).context
+    assert (context["complete"], context["waiting"]) == (1, 0)
 
 
 def test_an_adjudicator_settles_it_with_a_reason(disputed, adjudicator):

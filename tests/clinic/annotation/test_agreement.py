@@ -125,8 +125,9 @@ def test_repeats_and_gold_are_about_one_annotator_and_not_about_the_others():
         said = {one.criterion.key: one.verdict for one in mine.ratings.select_related("criterion")}
         make_annotation(again, people[0], {**said, "ecg": "cannot_tell"})
         queue.items.filter(pk=item.pk).update(gold=True)
+        known = make_item(make_queue(), consultation=item.consultation, rubric_version=item.rubric_version)
         make_annotation(
-            item, verdicts={**said, "names": "cannot_tell", "ecg": "cannot_tell"}, authoritative=True,
+            known, verdicts={**said, "names": "cannot_tell", "ecg": "cannot_tell"}, authoritative=True,
             origin=AnnotationOrigin.ADJUDICATION,
         )  # fmt: skip
     found = agreement.of_queue(queue)
@@ -136,6 +137,16 @@ def test_repeats_and_gold_are_about_one_annotator_and_not_about_the_others():
     assert mine.repeats.value == pytest.approx(2 / 3)
     assert other.repeats.value is None
     assert mine.gold.value == other.gold.value == pytest.approx(1 / 3)
+
+
+def test_what_was_said_of_the_gold_item_itself_is_no_gold():
+    queue, _ = make_panel(items=12, overlap=2, raters=2, skill=1.0)
+    queue.items.update(gold=True)
+    for item in queue.items.all():
+        item.annotations.filter(pk=item.annotations.first().pk).update(authoritative=True)
+        other = make_item(make_queue(), consultation=item.consultation, rubric_version=make_rubric())
+        make_annotation(other, verdicts={"ecg": "met", "names": "met", "repeats": "met"}, authoritative=True)
+    assert all(one.gold == agreement.Shown() for one in agreement.of_queue(queue).annotators)
 
 
 def test_criteria_judged_turn_by_turn_are_folded():
