@@ -86,7 +86,7 @@ class _Pair:
     """One criterion of one consultation that both decided: 1 met, 0 not met."""
 
     key: str
-    item: Any
+    consultation: Any
     month: str
     judge: float
     physicians: float
@@ -108,17 +108,21 @@ def report(
     """Everything that is known of a judge by this version's criteria (three queries), whatever the queue of the site.
 
     What was judged by an earlier version counts where the criterion's words are the same. Physicians' verdict is the
-    authoritative one, else what most of them said; a tie is none.
+    authoritative one, else what most of them said; a tie is none. Consultations are counted, each with the newest that
+    the judge and every physician said of it: a repeat or a second queue makes no second one.
     """
     identity = dict(identity or judges.instruments()[0].identity)
     criteria = _criteria(version)
     mine = [one for one in criteria if one.version_id == version.pk]
     name = {one.pk: one.key for one in criteria}
     rows = judgements(version) if rows is None else rows
-    judged = [row for row in rows if row.origin == AnnotationOrigin.JUDGE and identity.items() <= row.judge.items()]
-    items = {row.item_id for row in judged}
-    people = [row for row in rows if row.origin != AnnotationOrigin.JUDGE and row.item_id in items]
-    told = said_in([row.pk for row in (*judged, *people)], criteria, rater="id", name=name)
+    rows = sorted(rows, key=lambda row: row.rubric_version_id == version.pk)
+    judged = _newest(
+        row for row in rows if row.origin == AnnotationOrigin.JUDGE and identity.items() <= row.judge.items()
+    )
+    rated = {row.item.consultation_id for row in judged}
+    people = _newest(row for row in rows if row.origin != AnnotationOrigin.JUDGE and row.item.consultation_id in rated)
+    told = _told([*judged, *people], criteria, name)
     mine_said = {row.pk for row in judged}
     said = [one for one in told if one.rater in mine_said]
     truth = _truth(people, [one for one in told if one.rater not in mine_said])
@@ -128,19 +132,20 @@ def report(
     return Report(
         identity=identity,
         items=len(judged),
-        whole=_kappa(pairs) if _items(pairs) >= FEWEST_SHOWN else None,
+        whole=_kappa(pairs) if _together(pairs) >= FEWEST_SHOWN else None,
         criteria=by_criterion,
         periods=periods,
         drifted=_drifted(periods),
-        scores=_scores([row for row in judged if row.rubric_version_id == version.pk], people),
+        scores=_scores(*([row for row in side if row.rubric_version_id == version.pk] for side in (judged, people))),
         **_calibration(pairs),
     )
 
 
 def judgements(version: RubricVersion) -> list[Annotation]:
-    """Everything submitted by any version of its rubric, by judges and people (one query)."""
+    """Everything submitted by any version of its rubric, by judges and people, without repeats (one query)."""
     rows = Annotation.objects.filter(rubric_version__rubric=version.rubric_id, status=AnnotationStatus.SUBMITTED)
-    return list(rows.defer("draft", "critique").order_by("submitted_at", "pk"))
+    rows = rows.filter(item__repeat_of=None).select_related("item").defer("draft", "critique")
+    return list(rows.order_by("submitted_at", "pk"))
 
 
 def identities(rows: Iterable[Annotation]) -> list[dict[str, Any]]:
@@ -157,22 +162,40 @@ def _criteria(version: RubricVersion) -> list[RubricCriterion]:
     return [row for row in rows if (row.key, row.text) in mine]
 
 
+def _newest(rows: Iterable[Annotation]) -> list[Annotation]:
+    """The last that each said of a consultation, in their order; what does not stand replaces nothing that stands."""
+    found: dict[Any, Annotation] = {}
+    for row in rows:
+        key = (row.item.consultation_id, row.origin, row.annotator_id, row.authoritative)
+        found.pop(key, None)
+        found[key] = row
+    return list(found.values())
+
+
+def _told(rows: Sequence[Annotation], criteria: Sequence[RubricCriterion], name: Mapping[int, Any]) -> list[Said]:
+    """What these say, in their order, with the consultation where `said_in` has the item and themselves as raters."""
+    held: dict[object, Any] = {row.pk: row.item.consultation_id for row in rows}
+    at: dict[object, int] = {row.pk: n for n, row in enumerate(rows)}
+    told = [one._replace(item=held[one.rater]) for one in said_in(list(held), criteria, rater="id", name=name)]
+    return sorted(told, key=lambda one: at[one.rater])
+
+
 def _truth(people: Sequence[Annotation], told: Sequence[Said]) -> dict[tuple[Any, Any], float]:
-    """(item, key) to 1 or 0: the authoritative verdict, else that of most physicians."""
-    settled: dict[object, Any] = {row.item_id: row.pk for row in people if row.authoritative}
+    """(consultation, key) to 1 or 0: the newest authoritative verdict, else that of most physicians."""
+    standing = {row.pk for row in people if row.authoritative}
     persons = {row.pk for row in people if row.origin == AnnotationOrigin.PERSON}
-    said = [
-        one for one in told if one.rater == settled.get(one.item) or (one.item not in settled and one.rater in persons)
-    ]
+    settled = {(one.item, one.criterion): one.rater for one in told if one.rater in standing}
     votes: dict[tuple[Any, Any], list[float]] = defaultdict(list)
-    for one in said:
-        if one.verdict in DECIDED:
+    for one in told:
+        judge = settled.get((one.item, one.criterion))
+        counts = one.rater == judge if judge else one.rater in persons
+        if counts and one.verdict in DECIDED:
             votes[one.item, one.criterion].append(DECIDED[one.verdict])
     return {at: float(fmean(given) > 0.5) for at, given in votes.items() if fmean(given) != 0.5}
 
 
 def _pairs(judged: Sequence[Annotation], said: Sequence[Said], truth: Mapping[tuple[Any, Any], float]) -> list[_Pair]:
-    row_of: dict[object, Annotation] = {row.item_id: row for row in judged}
+    row_of: dict[object, Annotation] = {row.item.consultation_id: row for row in judged}
     found = []
     for one in said:
         known = truth.get((one.item, one.criterion))
@@ -187,25 +210,25 @@ def _pairs(judged: Sequence[Annotation], said: Sequence[Said], truth: Mapping[tu
 
 def _kappa(pairs: Sequence[_Pair]) -> Estimate:
     """Chance within each criterion, consultations drawn whole."""
-    items = {item: n for n, item in enumerate(dict.fromkeys(pair.item for pair in pairs))}
+    held = {one: n for n, one in enumerate(dict.fromkeys(pair.consultation for pair in pairs))}
     keys = {key: n for n, key in enumerate(dict.fromkeys(pair.key for pair in pairs))}
     return kappa_interval(
         [pair.judge for pair in pairs],
         [pair.physicians for pair in pairs],
         strata=[keys[pair.key] for pair in pairs],
-        clusters=[items[pair.item] for pair in pairs],
+        clusters=[held[pair.consultation] for pair in pairs],
         repeats=REPEATS,
     )
 
 
-def _items(pairs: Iterable[_Pair]) -> int:
-    return len({pair.item for pair in pairs})
+def _together(pairs: Iterable[_Pair]) -> int:
+    return len({pair.consultation for pair in pairs})
 
 
 def _criterion(criterion: RubricCriterion, pairs: Sequence[_Pair], said: Sequence[Said]) -> CriterionAgreement:
     verdicts = [one.verdict for one in said if one.criterion == criterion.key]
     applicable = [verdict for verdict in verdicts if verdict is not Verdict.NOT_APPLICABLE]
-    kappa, together = _kappa(pairs), _items(pairs)
+    kappa, together = _kappa(pairs), _together(pairs)
     allowed, why = _may_reward(kappa, together)
     enough = together >= FEWEST_SHOWN
     return CriterionAgreement(
@@ -238,8 +261,8 @@ def _periods(pairs: Sequence[_Pair]) -> list[Period]:
     found = []
     for month in sorted({pair.month for pair in pairs}):
         inside = [pair for pair in pairs if pair.month == month]
-        enough = _items(inside) >= FEWEST_SHOWN
-        found.append(Period(month, _items(inside), _kappa(inside) if enough else None))
+        enough = _together(inside) >= FEWEST_SHOWN
+        found.append(Period(month, _together(inside), _kappa(inside) if enough else None))
     return found
 
 
@@ -251,17 +274,17 @@ def _drifted(periods: Sequence[Period]) -> bool:
 
 def _scores(judged: Sequence[Annotation], people: Sequence[Annotation]) -> Scores:
     """Of the same population: consultations that the judge scored, some of which physicians scored too."""
-    judge = {row.item_id: row.score for row in judged if row.score is not None}
-    settled = {row.item_id: row.score for row in people if row.authoritative and row.score is not None}
+    judge = {row.item.consultation_id: row.score for row in judged if row.score is not None}
+    settled = {row.item.consultation_id: row.score for row in people if row.authoritative and row.score is not None}
     given: dict[Any, list[float]] = defaultdict(list)
     for row in people:
         if row.origin == AnnotationOrigin.PERSON and row.score is not None:
-            given[row.item_id].append(row.score)
-    physicians = {item: settled.get(item, fmean(scores)) for item, scores in given.items()} | settled
-    both = [item for item in judge if item in physicians]
-    rest = [score for item, score in judge.items() if item not in physicians]
+            given[row.item.consultation_id].append(row.score)
+    physicians = {held: fmean(scores) for held, scores in given.items()} | settled
+    both = [held for held in judge if held in physicians]
+    rest = [score for held, score in judge.items() if held not in physicians]
     covered = [row.coverage for row in judged if row.coverage is not None]
-    ours, theirs = [physicians[item] for item in both], [judge[item] for item in both]
+    ours, theirs = [physicians[held] for held in both], [judge[held] for held in both]
     return Scores(
         judge=classical_mean(list(judge.values()), bounds=SCORES),
         physicians=classical_mean(ours, bounds=SCORES),

@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from clinic.models import Annotation, AnnotationOrigin, Rating, Role
-from tests.clinic.annotation.factories import make_annotation, make_rubric
+from tests.clinic.annotation.factories import make_annotation, make_item, make_queue, make_rubric
 from tests.clinic.factories import make_user
 from tests.training.judged import CRITERIA, Contrary, Killed, make_judged_queue
 from training import instrument, judging
@@ -206,6 +206,44 @@ def test_an_earlier_versions_criterion_counts_where_its_words_are_the_same():
         newer.criteria.create(**{**row, "text": text})
     allowed = instrument.rewardable(newer)
     assert {key: may for key, (may, _) in allowed.items()} == {"ecg": True, "named": False, "short": True}
+
+
+def test_repeats_and_a_second_queue_make_no_second_consultation():
+    """Ten consultations, each judged three times, are ten: the floor is not reached and the interval not narrowed."""
+    queue = make_judged_queue(10, physicians=10)
+    version = judged(queue)
+    before = instrument.report(version)
+    second = make_queue(rubric_version=version)
+    for item in list(queue.items.all()):
+        for place in (
+            make_item(queue, consultation=item.consultation, repeat_of=item),
+            make_item(second, consultation=item.consultation),
+        ):
+            for row in item.annotations.all():
+                said = {one.criterion.key: one.verdict for one in row.ratings.select_related("criterion")}
+                fields = {"origin": row.origin, "judge": row.judge, "score": row.score, "coverage": row.coverage}
+                make_annotation(place, row.annotator, said, **fields)
+    after = instrument.report(version)
+    assert after.items == 10
+    assert [(row.pairs, row.rewardable) for row in after.criteria] == [(10, False)] * 3
+    assert [row.kappa for row in after.criteria] == [row.kappa for row in before.criteria]
+    assert after.scores == before.scores
+    assert after.scores.corrected.labelled == 10
+
+
+def test_the_newest_that_the_judge_said_of_a_consultation_counts():
+    queue = make_judged_queue(30, physicians=30)
+    version = judged(queue)
+    flip = {"met": "not_met", "not_met": "met"}
+    second = make_queue(rubric_version=version)
+    for item in queue.items.all():
+        mine = item.annotations.get(origin=AnnotationOrigin.JUDGE)
+        said = {one.criterion.key: one.verdict for one in mine.ratings.select_related("criterion")}
+        again = make_item(second, consultation=item.consultation)
+        make_annotation(again, None, {**said, "ecg": flip[said["ecg"]]}, origin=mine.origin, judge=mine.judge)
+    found = instrument.report(version)
+    assert of(found, "ecg").kappa.value < 0, "though it was right in the first queue, before"
+    assert (of(found, "named").kappa.value, of(found, "ecg").pairs) == (1, 30)
 
 
 def test_it_takes_few_queries(django_assert_max_num_queries):
