@@ -53,6 +53,7 @@ SENTENCES = {
     "may_not": "Only adjudicators and administrators of this site let a judge rate its queues.",
     "compares": "A judge rates by rubric; this queue compares two consultations.",
     "running": "This judge is at work on this queue already; the page shows how far it is.",
+    "changed": "The judge was changed since this run was asked for; begin again.",
     "nobody": "The worker stopped in the middle. What was judged is kept; go on whenever you like.",
     "all_failed": "Not one verdict could be had: {reason}. Nothing was scored; try again when the judge answers.",
 }
@@ -110,6 +111,8 @@ def execute(*, run_id: int, judge: Rates | None = None) -> int:
         return 0
     try:
         chosen = judges.instrument(run.name)
+        if chosen.identity != run.judge:
+            raise Refused(SENTENCES["changed"])
         written = _rate_all(run, chosen, judge or chosen.judge)
     except Refused as refused:
         return _end(run, JudgeRunStatus.FAILED, str(refused))

@@ -176,6 +176,18 @@ def test_a_second_delivery_does_nothing(keeper):
     assert judged(queue).count() == 2
 
 
+def test_a_judge_that_was_changed_meanwhile_rates_nothing(keeper):
+    queue = make_judged_queue(2)
+    run = started(queue, keeper)
+    JudgeRun.objects.filter(pk=run.pk).update(judge={"kind": "language", "model": "an earlier one", "prompt": "p"})
+    assert judging.execute(run_id=run.pk, judge=Killed(0.0)) == 0
+    run.refresh_from_db()
+    assert run.status == JudgeRunStatus.FAILED
+    assert run.error == "The judge was changed since this run was asked for; begin again."
+    assert not judged(queue).exists()
+    assert started(queue, keeper) != run, "begun again, it is the judge of now that rates"
+
+
 def test_where_nothing_could_be_had_the_run_has_failed(keeper):
     queue = make_judged_queue(3)
     run = started(queue, keeper)
