@@ -293,7 +293,14 @@ def test_what_everybody_may_open_opens(world_of, role):
     world = world_of(role)
     client = world.client()
     posts = ("intake_save", "intake_read", "intake_finding", "intake_decide", "intake_import", "independent_first")
-    posts += ("seen_version", "units", "virtual_check", "virtual_new_patient", "virtual_world_draw")
+    posts += (
+        "seen_version",
+        "units",
+        "virtual_check",
+        "virtual_new_patient",
+        "virtual_world_draw",
+        "virtual_world_stream",
+    )
     for name in EVERYBODY:
         if name == "consultation_new":
             continue
