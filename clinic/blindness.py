@@ -1,4 +1,4 @@
-"""What a judge may not yet know in a blind queue: what the others said."""
+"""What a judge may not yet know: what the others said, and which policy it was."""
 
 from __future__ import annotations
 
@@ -18,3 +18,11 @@ def readable_by(person: User) -> Q:
     )
     complete = Q(item__submitted__gte=F("item__wanted")) if person.may_annotate else Q()
     return Q(annotator=person) | Q(item__queue__blind=False) | (complete & ~Exists(in_work))
+
+
+def judged_blindly(person: User, consultation: str = "pk") -> Exists:
+    """Whether this person has it in work in a blind queue, or as one of two: the policy's name would sway them."""
+    its = Q(item__consultation=OuterRef(consultation)) | Q(item__other=OuterRef(consultation))
+    unnamed = Q(item__queue__blind=True) | Q(item__other__isnull=False)
+    own = Annotation.objects.filter(annotator=person, origin=AnnotationOrigin.PERSON, status__in=IN_WORK)
+    return Exists(own.filter(its, unnamed))

@@ -26,6 +26,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce, JSONObject
 
+from clinic.blindness import judged_blindly, readable_by
 from clinic.models import (
     Annotation,
     AnnotationOrigin,
@@ -124,8 +125,8 @@ def items_of(queue: AnnotationQueue, state: str = "") -> QuerySet[QueueItem]:
     return items.filter(states[state]) if state in states else items
 
 
-def with_judgements(items: Sequence[QueueItem]) -> list[QueueItem]:
-    """These items whole, with their judgements beside them, in their order."""
+def with_judgements(items: Sequence[QueueItem], user: User) -> list[QueueItem]:
+    """These items whole, with their judgements beside them, in their order; `policy_hidden` from who judges one now."""
     judged = Annotation.objects.filter(item=OuterRef("pk"), origin=AnnotationOrigin.PERSON).order_by("started_at")
     words = [When(status=value, then=Value(str(label).lower())) for value, label in AnnotationStatus.choices]
     row = JSONObject(
@@ -138,7 +139,8 @@ def with_judgements(items: Sequence[QueueItem]) -> list[QueueItem]:
     whole = QueueItem.objects.filter(pk__in=[item.pk for item in items])
     whole = whole.select_related("consultation__case", "rubric_version__rubric")
     whole = whole.defer("consultation__case__sheet", "consultation__case__history", "consultation__case__extra")
-    return list(whole.annotate(judgements=ArraySubquery(judged.annotate(row=row).values("row"))))
+    judgements = ArraySubquery(judged.annotate(row=row).values("row"))
+    return list(whole.annotate(judgements=judgements, policy_hidden=judged_blindly(user, "consultation")))
 
 
 def annotators_of(user: User) -> QuerySet[User]:

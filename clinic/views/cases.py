@@ -9,6 +9,7 @@ from django.db.models.functions import Coalesce
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 
+from clinic.blindness import judged_blindly
 from clinic.models import Case, CaseKind, Consultation, ConsultationStatus
 from clinic.views.access import SignedIn
 from clinic.views.paging import page_of, render_list
@@ -48,7 +49,8 @@ def case_detail(request: SignedIn, case_id: UUID) -> HttpResponse:
     held = list(
         Consultation.objects.visible_to(request.user)
         .filter(case=case)
-        .select_related("clinician", "model_version")[:50]
+        .select_related("clinician", "model_version")
+        .annotate(policy_hidden=judged_blindly(request.user))[:50]
     )
     revealed = any(c.status == ConsultationStatus.CLOSED and c.clinician_id == request.user.pk for c in held)
     findings = case.findings.filter(consultation=None)

@@ -11,6 +11,7 @@ from django.db.models.functions import Coalesce
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 
+from clinic.blindness import judged_blindly
 from clinic.models import Consultation, ConsultationStatus, Outcome, Turn, TurnRole
 from clinic.moves import Moves
 from clinic.room import Room, room_of
@@ -102,7 +103,8 @@ def visible_consultation(request: SignedIn, consultation_id: UUID, *, rows: bool
     """With `rows`, all that its room shows but the turns comes with it."""
     visible = Consultation.objects.visible_to(request.user).filter(pk=consultation_id)
     related = visible.select_related("case", "case__patient", "clinician", "model_version", "site")
-    found = (with_rows(visible) if rows else related).first()
+    shown = with_rows(visible).annotate(policy_hidden=judged_blindly(request.user))
+    found = (shown if rows else related).first()
     if found is None:
         raise Http404("There is no such consultation, or it is not open to you.")
     return found

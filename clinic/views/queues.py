@@ -44,7 +44,7 @@ def queue(request: SignedIn, queue_id: UUID) -> HttpResponse:
         "strata": strata,
         "whole": {name: sum(row[name] for row in strata) for name in ("items", "finished", "wanted", "submitted")},
         "load": load_of(found),
-        "page": replace(page, rows=with_judgements(page.rows)),
+        "page": replace(page, rows=with_judgements(page.rows, request.user)),
         "state": state,
         "states": STATES,
     }

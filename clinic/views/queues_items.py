@@ -27,7 +27,7 @@ def queue_item(request: SignedIn, item_id: UUID) -> HttpResponse:
         "item": item,
         "queue": item.queue,
         "annotations": annotations,
-        "names_hidden": item.other_id is not None and bool(mine & set(queues.IN_WORK)),
+        "names_hidden": (item.queue.blind or item.other_id is not None) and bool(mine & set(queues.IN_WORK)),
         "shown": set(judgements_shown(item=item, user=request.user).values_list("pk", flat=True)),
         "people": list(annotators_of(request.user)),
     }

@@ -10,8 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from clinic.models import AnnotationQueue, QueueItem, Role
-from clinic.queue_progress import judgements_shown, load_of, queues_for, strata_of
-from clinic.services import queues
+from clinic.queue_progress import items_of, judgements_shown, load_of, queues_for, strata_of, with_judgements
+from clinic.services import cases, queues
 from tests.clinic.annotation.factories import make_annotation, make_item, make_queue, make_rubric
 from tests.clinic.annotation.test_queue_building import closed
 from tests.clinic.factories import make_consultation, make_endpoint, make_user, make_version
@@ -197,6 +197,24 @@ def test_a_reason_is_text_and_never_markup(keeper, person):
     taken = queues.take_next(by=person, queue=item.queue)
     queues.decline(annotation=taken, by=person, reason="<script>alert(1)</script>")
     found = page(keeper, "queue_item", item.pk)
+@pytest.mark.parametrize("two", [False, True])
+def test_while_one_judges_no_page_names_the_policy(two, keeper, person):
+    alpha = make_endpoint(version=make_version(name="Model Alpha", status="candidate"))
+    judged, plain = closed(endpoint=alpha), make_consultation()
+    queue = make_queue(blind=not two)
+    # As the second of two it is hidden as well, whatever the queue says of blindness.
+    pair = {"consultation": plain, "other": judged} if two else {"consultation": judged}
+    item = make_item(queue, stratum="Model Alpha", **pair)
+    addresses = [("case_detail", judged.case_id), ("consultation", judged.pk), ("queue", queue.pk)]
+    addresses.append(("queue_item", item.pk))
+    assert all("Model Alpha" in page(keeper, *address) for address in addresses)
+    taken = queues.take_next(by=keeper, queue=queue)
+    assert [address for address in addresses if "Model Alpha" in page(keeper, *address)] == []
+    assert "Model Alpha" in page(make_user(Role.ADMIN), "consultation", judged.pk)
+    taken.move_to("submitted", by=keeper, submitted_at=timezone.now())
+    assert all("Model Alpha" in page(keeper, *address) for address in addresses)
+
+
     assert "&lt;script&gt;alert(1)" in found
     assert "<script>alert" not in found
 
