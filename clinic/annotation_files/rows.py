@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Prefetch
+from django.db.models import BooleanField, ExpressionWrapper, Prefetch, Value
 
-from clinic.models import Annotation, AnnotationStatus, CaseKind, FeedbackStatus, Preference, Rating, Site
+from clinic.blindness import readable_by
+from clinic.models import Annotation, AnnotationStatus, CaseKind, FeedbackStatus, Preference, Rating, Site, User
 
 MARK = "rounds.annotation/1"
 PLAIN = (
@@ -17,6 +18,7 @@ PLAIN = (
     "authoritative", "judge", "score", "coverage",
 )  # fmt: skip
 """Columns that are written as they stand."""
+BLIND = "of a blind queue, and not all judgements are in"
 RATED = ("turn", "verdict", "evidence", "evidence_turn", "reason")
 
 
@@ -28,22 +30,27 @@ class Left:
     left_out: Counter[str] = field(default_factory=Counter)
 
 
-def annotations_of(site: Site, left: Left) -> Iterator[Annotation]:
-    """Submitted ones, oldest first; never a real patient's, under a data use agreement, or withdrawn."""
+def annotations_of(site: Site, left: Left, reader: User | None = None) -> Iterator[Annotation]:
+    """Submitted ones, oldest first; never a real patient's, under a data use agreement, or withdrawn.
+
+    `reader`: who gets them, and may have some of them still to judge themselves; None is the server.
+    """
     related = ("annotator", "feedback", "rubric_version__rubric", "item__queue", "item__consultation__case")
     ratings = Prefetch("ratings", Rating.objects.select_related("criterion"))
     preferences = Prefetch("preferences", Preference.objects.order_by("dimension"))
     rows = Annotation.objects.filter(item__queue__site=site).select_related(*related)
     rows = rows.prefetch_related(ratings, preferences).order_by("started_at", "pk")
-    for row in rows.iterator(chunk_size=500):
+    readable = ExpressionWrapper(readable_by(reader), BooleanField()) if reader else Value(True)
+    for row in rows.annotate(readable=readable).iterator(chunk_size=500):
         left.read += 1
-        if why := _why_not(row):
+        if why := why_not(row) or ("" if row.readable else BLIND):
             left.left_out[why] += 1
         else:
             yield row
 
 
-def _why_not(row: Annotation) -> str:
+def why_not(row: Annotation) -> str:
+    """Why nobody gets this one in a file, or ''; its feedback and its item's case are read."""
     case = row.item.consultation.case
     if row.status != AnnotationStatus.SUBMITTED:
         return "not submitted"

@@ -33,21 +33,21 @@ def write(*, site: Site, format: str, by: User | None) -> File:
         raise Refused(f"{format} is no format of these; choose {', '.join(FORMATS)}.")
     if by is not None and not (by.may_run_queues and by.site_id == site.pk):
         raise Refused("Only adjudicators and administrators of the site export what was judged.")
-    text, counts = writer(site, format)
+    text, counts = writer(site, format, by)
     facts = {name: counts[name] for name in ("format", "rows", "read", "used")}
     audit.record(by=by, action="feedback.exported", noun="site", target=site.slug, site=site, data=facts)
     ending, kind = ("csv", "text/csv") if format == "csv" else ("jsonl", "application/jsonl")
     return File(f"rounds-{format}.{ending}", f"{kind}; charset=utf-8", text, counts)
 
 
-def _training(site: Site, format: str) -> tuple[str, dict[str, Any]]:
+def _training(site: Site, format: str, by: User | None) -> tuple[str, dict[str, Any]]:
     found = training_rows.export(site=site, format=format)
     return _lines(found.rows), found.as_dict()
 
 
-def _annotations(site: Site, format: str) -> tuple[str, dict[str, Any]]:
+def _annotations(site: Site, format: str, by: User | None) -> tuple[str, dict[str, Any]]:
     left = Left()
-    rows = list(annotations_of(site, left))
+    rows = list(annotations_of(site, left, by))
     text = csv_text(rows) if format == "csv" else _lines([as_row(row) for row in rows])
     counts = {
         "format": format,
@@ -60,7 +60,7 @@ def _lines(rows: list[dict[str, Any]]) -> str:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
-_WRITERS: dict[str, Callable[[Site, str], tuple[str, dict[str, Any]]]] = {
+_WRITERS: dict[str, Callable[[Site, str, User | None], tuple[str, dict[str, Any]]]] = {
     **dict.fromkeys(training_rows.FORMATS, _training),
     "csv": _annotations,
     "jsonl": _annotations,

@@ -30,9 +30,10 @@ def verdict(met: bool | None) -> str:
 
 @register.filter
 def said(row: Feedback) -> str:
-    """What one row of feedback is about and says, in one line."""
+    """What one row of feedback is about and says, in one line; `unread`: its score would sway who reads it."""
     done = ", ".join(str(one) for one in row.data.get("done") or [])
-    score = row.data.get("score") if row.data.get("annotation") else None
+    shown = row.data.get("annotation") and not getattr(row, "unread", False)
+    score = row.data.get("score") if shown else None
     parts = (
         row.target,
         row.get_reason_code_display().lower() if row.reason_code else "",

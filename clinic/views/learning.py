@@ -6,18 +6,29 @@ from collections.abc import Callable
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import CharField, Count, OuterRef, Prefetch, QuerySet, Subquery, Sum
+from django.db.models import CharField, Count, Exists, OuterRef, Prefetch, QuerySet, Subquery, Sum
 from django.db.models.functions import Cast
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from clinic.blindness import readable_by
 from clinic.influence import CAP
 from clinic.influence_of import influence_at
 from clinic.influence_rows import people_of, table_of
 from clinic.learnable import WHY_NOT, forbids, why_not
-from clinic.models import Feedback, FeedbackKind, FeedbackStatus, FeedbackUse, ModelVersion, Site, StatusChange, User
+from clinic.models import (
+    Annotation,
+    Feedback,
+    FeedbackKind,
+    FeedbackStatus,
+    FeedbackUse,
+    ModelVersion,
+    Site,
+    StatusChange,
+    User,
+)
 from clinic.services import approval
 from clinic.services.approval import Decided
 from clinic.services.errors import Refused
@@ -36,7 +47,8 @@ FIRST = FeedbackStatus.PROPOSED
 def learning_review(request: SignedIn) -> HttpResponse:
     """What waits for a decision, or what was decided, by kind, giver and policy."""
     chosen = _chosen(request)
-    page = page_of(_with_reason(_narrowed(request.user, chosen)), request)
+    judged = Annotation.objects.filter(feedback=OuterRef("pk")).exclude(readable_by(request.user))
+    page = page_of(_with_reason(_narrowed(request.user, chosen)).annotate(unread=Exists(judged)), request)
     context = {
         "page": page,
         "rows": [(row, WHY_NOT.get(forbids(row), "")) for row in page.rows],

@@ -5,10 +5,13 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
+from clinic.annotation_files import why_not
+from clinic.blindness import readable_by
 from clinic.fhir.questionnaire_response import response_of
 from clinic.models import Annotation, AnnotationStatus
 from clinic.services import annotation_exports, audit
@@ -29,10 +32,9 @@ WORDS = {
 @queue_keepers_only
 def learning_exports(request: SignedIn) -> HttpResponse:
     """The formats, and the newest annotations as FHIR."""
-    rows = Annotation.objects.visible_to(request.user).filter(status=AnnotationStatus.SUBMITTED)
-    rows = rows.select_related("annotator", "item__queue", "item__consultation__case").order_by("-submitted_at", "pk")
+    page = page_of(_readable(request).order_by("-submitted_at", "pk"), request)
     formats = [(name, *WORDS[name]) for name in annotation_exports.FORMATS]
-    context = {"formats": formats, "page": page_of(rows, request)}
+    context = {"formats": formats, "page": page, "rows": [(row, why_not(row)) for row in page.rows]}
     return render(request, "clinic/annotation/learning_exports.html", context)
 
 
@@ -58,11 +60,9 @@ def learning_export(request: SignedIn, format: str) -> HttpResponse:
 @require_GET
 @queue_keepers_only
 def learning_annotation_fhir(request: SignedIn, annotation_id: UUID) -> HttpResponse:
-    rows = Annotation.objects.visible_to(request.user).filter(status=AnnotationStatus.SUBMITTED)
-    related = ("annotator", "item__queue__site", "item__consultation__case")
-    found = rows.select_related(*related).prefetch_related("ratings__criterion", "preferences")
+    found = _readable(request).prefetch_related("ratings__criterion", "preferences")
     annotation = found.filter(pk=annotation_id).first()
-    if annotation is None:
+    if annotation is None or why_not(annotation):
         raise Http404("There is no such annotation, or it is not open to you.")
     audit.record(
         by=request.user, action="annotation.exported", noun="annotation", target=annotation.pk, data={"form": "fhir"}
@@ -73,3 +73,10 @@ def learning_annotation_fhir(request: SignedIn, annotation_id: UUID) -> HttpResp
     answer["Content-Disposition"] = f'attachment; filename="rounds-{str(annotation.pk)[:8]}.fhir.json"'
     answer["Cache-Control"] = "no-store"
     return answer
+
+
+def _readable(request: SignedIn) -> QuerySet[Annotation]:
+    """Submitted, and nothing that would sway who reads it."""
+    rows = Annotation.objects.visible_to(request.user).filter(status=AnnotationStatus.SUBMITTED)
+    related = ("annotator", "feedback", "rubric_version__rubric", "item__queue__site", "item__consultation__case")
+    return rows.filter(readable_by(request.user)).select_related(*related)

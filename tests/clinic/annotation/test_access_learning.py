@@ -40,7 +40,7 @@ def rows_at(site) -> dict[str, list]:
     person = make.make_user(Role.ANNOTATOR, site=site)
     held = make.make_consultation(case=make.make_case(site=site))
     annotation = judged.make_annotation(
-        judged.make_item(judged.make_queue(site=site), consultation=held), person, {"ecg": "met"}
+        judged.make_item(judged.make_queue(site=site, overlap=1), consultation=held), person, {"ecg": "met"}
     )
     hook = Webhook.objects.create(site=site, url=f"https://{site.slug}.example.org/", secret="s" * 64)
     given = feedback.give(kind="comment", by=person, consultation=held)
