@@ -20,12 +20,38 @@ CATEGORY = "http://hl7.org/fhir/StructureDefinition/questionnaire-displayCategor
 VERDICTS, AXIS, OURS = "urn:rounds:verdict", "urn:rounds:axis", "urn:rounds:rubric:"
 OFFERED = (Verdict.MET, Verdict.NOT_MET, Verdict.CANNOT_TELL, Verdict.NOT_APPLICABLE)
 FLAGS = ("evidence_required", "never", "per_turn")
+BELOW = {
+    "turn": ("Turn", "integer"),
+    "evidence": ("Evidence", "text"),
+    "evidence-turn": ("Turn of the evidence", "integer"),
+    "reason": ("Reason", "text"),
+}
+"""What each answer to a criterion may carry: text and type of its item."""
+WHOLE = {
+    "first-wrong-turn": ("First wrong turn", "integer"),
+    "correction": ("What would have been right", "string"),
+    "harm": ("Severity of harm", "string"),
+    "critique": ("Critique", "text"),
+    "score": ("Score", "decimal"),
+    "coverage": ("Coverage", "decimal"),
+}
+"""What is said about a consultation as a whole."""
 STATUS = {"published": "active", "retired": "retired"}
 
 
 def canonical(record: str) -> str:
     """The address by which a QuestionnaireResponse names it; with "|" and the version."""
     return f"{OURS}{record}"
+
+
+def below(key: str, name: str) -> str:
+    """The linkId of one of BELOW; no criterion's key has a slash."""
+    return f"{key}/{name}"
+
+
+def whole(name: str) -> str:
+    """The linkId of one of WHOLE."""
+    return f"whole/{name}"
 
 
 def write_fhir(rubric: RubricRow, *, status: str = "draft") -> dict[str, Any]:
@@ -40,7 +66,10 @@ def write_fhir(rubric: RubricRow, *, status: str = "draft") -> dict[str, Any]:
         "subjectType": ["Encounter"],
         **({"purpose": rubric.guideline} if rubric.guideline else {}),
         **_extended([_text(name, value) for name, value in about.items() if value]),
-        "item": [_item(row, n) for n, row in enumerate(rubric.criteria, 1)],
+        "item": [
+            *(_item(row, n) for n, row in enumerate(rubric.criteria, 1)),
+            *(_asked(whole(name), *asked) for name, asked in WHOLE.items()),
+        ],
     }
 
 
@@ -48,7 +77,7 @@ def _item(row: CriterionRow, number: int) -> dict[str, Any]:
     flags = [{"url": OURS + name.replace("_", "-"), "valueBoolean": True} for name in FLAGS if getattr(row, name)]
     examples = [_text(f"example-{example['verdict'].replace('_', '-')}", example["text"]) for example in row.examples]
     key = row.key or f"c{number}"
-    help_text = {"linkId": f"{key}.help", "text": row.guideline, "type": "display", "extension": [_INSTRUCTIONS]}
+    help_text = {"linkId": below(key, "help"), "text": row.guideline, "type": "display", "extension": [_INSTRUCTIONS]}
     return {
         **_extended([*flags, *examples]),
         "linkId": key,
@@ -58,8 +87,15 @@ def _item(row: CriterionRow, number: int) -> dict[str, Any]:
         "required": True,
         "repeats": row.per_turn,
         "answerOption": [_option(verdict, row.points) for verdict in OFFERED],
-        **({"item": [help_text]} if row.guideline else {}),
+        "item": [
+            *([help_text] if row.guideline else []),
+            *(_asked(below(key, name), *asked) for name, asked in BELOW.items()),
+        ],
     }
+
+
+def _asked(link: str, text: str, kind: str) -> dict[str, Any]:
+    return {"linkId": link, "text": text, "type": kind}
 
 
 def _option(verdict: Verdict, points: int) -> dict[str, Any]:
@@ -86,7 +122,8 @@ def read_fhir(path: Path) -> Iterator[RubricRow | Rejection]:
 
 
 def _rubric(name: str, resource: dict[str, Any]) -> RubricRow:
-    items = list(_items(resource.get("item")))
+    about = {whole(name) for name in WHOLE}
+    items = [item for item in _items(resource.get("item")) if item.get("linkId") not in about]
     rows = [_criterion(item, n) for n, item in enumerate(items, 1) if item.get("type") == "choice"]
     if not rows or not text_of(resource.get("title")):
         raise Unusable("no title, or no item to choose an answer in")

@@ -5,21 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from agents.rubric_formats.fhir_questionnaire import BELOW, WHOLE, below, canonical, whole
 from clinic.fhir.parts import AI_ASSERTED, FOR_PRACTICE, Resource, coding, identify, instant
 from clinic.models import Annotation, AnnotationOrigin, AnnotationStatus, Rating
 
 VERDICTS = "urn:rounds:verdict"
 DIMENSIONS = "urn:rounds:preference"
 STATUS = {AnnotationStatus.SUBMITTED: "completed", AnnotationStatus.RETURNED: "amended"}
-WHOLE = (
-    ("first_wrong_turn", "First wrong turn", "valueInteger"),
-    ("correction", "What would have been right", "valueString"),
-    ("harm", "Severity of harm", "valueString"),
-    ("critique", "Critique", "valueString"),
-    ("score", "Score", "valueDecimal"),
-    ("coverage", "Coverage", "valueDecimal"),
-)
-"""What is said about the whole: column, text of the item, type of its answer."""
+VALUES = {"integer": "valueInteger", "decimal": "valueDecimal", "string": "valueString", "text": "valueString"}
 
 
 def response_of(annotation: Annotation) -> Resource:
@@ -34,8 +27,8 @@ def response_of(annotation: Annotation) -> Resource:
         "source": _source(annotation),
         "item": [*_ratings(annotation), *_preferences(annotation), *_whole(annotation)],
     }
-    if annotation.rubric_version_id:
-        found["questionnaire"] = f"urn:uuid:{annotation.rubric_version_id}"
+    if version := annotation.rubric_version:
+        found["questionnaire"] = f"{canonical(str(version.rubric_id))}|{version.number}"
     if annotation.submitted_at:
         found["authored"] = instant(annotation.submitted_at)
     if labels := _labels(annotation):
@@ -61,38 +54,39 @@ def _labels(annotation: Annotation) -> list[dict[str, str]]:
 
 
 def _ratings(annotation: Annotation) -> Iterator[Resource]:
-    """Per-turn verdicts are answers of their own, each under its turn's number."""
+    """One item for each criterion; per-turn verdicts are its answers, each with its turn's number."""
+    given: dict[str, list[Rating]] = {}
     for rating in annotation.ratings.all():
-        link = rating.criterion.key if rating.turn is None else f"{rating.criterion.key}.turn-{rating.turn}"
-        answer: Resource = {"valueCoding": coding(VERDICTS, rating.verdict, rating.get_verdict_display())}
-        if below := list(_below(link, rating)):
-            answer["item"] = below
-        yield {"linkId": link, "text": rating.criterion.text, "answer": [answer]}
+        given.setdefault(rating.criterion.key, []).append(rating)
+    for key, rows in given.items():
+        answers = [_answer(row) for row in sorted(rows, key=lambda row: row.turn or 0)]
+        yield {"linkId": key, "text": rows[0].criterion.text, "answer": answers}
 
 
-def _below(link: str, rating: Rating) -> Iterator[Resource]:
-    if rating.evidence:
-        yield _said(f"{link}.evidence", "Evidence", "valueString", rating.evidence)
-    if rating.evidence_turn is not None:
-        yield _said(f"{link}.evidence-turn", "Turn of the evidence", "valueInteger", rating.evidence_turn)
-    if rating.reason:
-        yield _said(f"{link}.reason", "Reason", "valueString", rating.reason)
+def _answer(rating: Rating) -> Resource:
+    answer: Resource = {"valueCoding": coding(VERDICTS, rating.verdict, rating.get_verdict_display())}
+    said = [
+        _said(below(rating.criterion.key, name), *asked, value)
+        for name, asked in BELOW.items()
+        if (value := getattr(rating, name.replace("-", "_"))) not in (None, "")
+    ]
+    return {**answer, "item": said} if said else answer
 
 
 def _preferences(annotation: Annotation) -> Iterator[Resource]:
     for row in annotation.preferences.all():
         answer: Resource = {"valueCoding": coding(DIMENSIONS, row.choice, row.get_choice_display())}
         if row.why:
-            answer["item"] = [_said(f"preference.{row.dimension}.why", "Why", "valueString", row.why)]
+            answer["item"] = [_said(f"preference.{row.dimension}.why", "Why", "text", row.why)]
         yield {"linkId": f"preference.{row.dimension}", "text": row.get_dimension_display(), "answer": [answer]}
 
 
 def _whole(annotation: Annotation) -> Iterator[Resource]:
-    for name, text, kind in WHOLE:
-        value = getattr(annotation, name)
+    for name, asked in WHOLE.items():
+        value = getattr(annotation, name.replace("-", "_"))
         if value not in (None, ""):
-            yield _said(name.replace("_", "-"), text, kind, value)
+            yield _said(whole(name), *asked, value)
 
 
 def _said(link: str, text: str, kind: str, value: object) -> Resource:
-    return {"linkId": link, "text": text, "answer": [{kind: value}]}
+    return {"linkId": link, "text": text, "answer": [{VALUES[kind]: value}]}

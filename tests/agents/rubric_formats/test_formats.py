@@ -39,6 +39,16 @@ def test_our_own_lines_lose_nothing(tmp_path):
     assert back == RUBRIC
 
 
+@pytest.mark.parametrize("points", ["1e999", "-Infinity", "NaN", "2.5", "true", "1" + "0" * 400])
+def test_points_without_end_are_rejected_and_the_next_line_is_read(points, tmp_path):
+    line = write("rounds", [RUBRIC]).strip()
+    file = saved(tmp_path, line.replace('"points": 8', f'"points": {points}') + "\n" + line)
+    bad, good = read("rounds", file)
+    assert isinstance(bad, Rejection)
+    assert "points" in bad.reason
+    assert good == RUBRIC
+
+
 def test_a_questionnaire_loses_rules_alone(tmp_path):
     text = write("fhir", [RUBRIC])
     (back,) = read("fhir", saved(tmp_path, text))
@@ -51,7 +61,7 @@ def test_a_questionnaire_loses_rules_alone(tmp_path):
 def test_a_questionnaire_is_valid_r4():
     model = pytest.importorskip("fhir.resources.R4B.questionnaire").Questionnaire
     found = model.model_validate_json(write("fhir", [RUBRIC]))
-    assert [item.linkId for item in found.item] == ["ecg", "drug", "smoking"]
+    assert [item.linkId for item in found.item if item.type == "choice"] == ["ecg", "drug", "smoking"]
 
 
 def test_a_questionnaire_of_others(tmp_path):

@@ -24,7 +24,7 @@ from clinic.models import (
     Rating,
     Role,
 )
-from clinic.services import annotation_exports, annotation_imports, approval, feedback
+from clinic.services import annotation_exports, annotation_imports, approval, feedback, rubric_files
 from tests.clinic import factories as make
 from tests.clinic.annotation import factories as judged
 
@@ -309,9 +309,34 @@ def test_the_questionnaire_response_is_r4_and_complete(site, kind):
     ecg = next(item for item in found["item"] if item["linkId"] == "ecg")
     assert ecg["answer"][0]["valueCoding"]["code"] == "met"
     assert ecg["answer"][0]["item"][0]["answer"] == [{"valueString": EVIDENCE}]
-    assert {"repeats.turn-1", "repeats.turn-3", "first-wrong-turn", "harm", "score"} <= set(links)
+    repeats = next(item for item in found["item"] if item["linkId"] == "repeats")
+    assert [answer["item"][0]["answer"][0]["valueInteger"] for answer in repeats["answer"]] == [1, 3]
+    assert {"whole/first-wrong-turn", "whole/harm", "whole/score"} <= set(links)
     labels = {label["code"] for label in found.get("meta", {}).get("security", [])}
     assert labels == (set() if kind == CaseKind.PATIENT else {"HTEST"})
+
+
+def links_of(items: list[dict]) -> list[str]:
+    """Every linkId, nested ones and those below answers too."""
+    found = []
+    for item in items:
+        found += [item["linkId"], *links_of(item.get("item", []))]
+        for answer in item.get("answer", []):
+            found += links_of(answer.get("item", []))
+    return found
+
+
+def test_a_response_answers_the_questionnaire_that_is_exported(site):
+    made = judgement(site)
+    version = made.rubric_version
+    asked = json.loads(rubric_files.export(versions=[version], format="fhir", by=None, site=site))
+    found = response_of(made)
+    assert found["questionnaire"] == f"{asked['url']}|{asked['version']}"
+    links = links_of(asked["item"])
+    assert len(links) == len(set(links))
+    answered = set(links_of(found["item"]))
+    assert answered <= set(links)
+    assert {"ecg", "ecg/evidence", "ecg/evidence-turn", "ecg/reason", "repeats/turn", "whole/critique"} <= answered
 
 
 def test_preferences_and_judges_are_r4_too(site):
