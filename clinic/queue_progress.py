@@ -151,17 +151,13 @@ def annotators_of(user: User) -> QuerySet[User]:
 def judgements_shown(*, item: QueueItem, user: User) -> QuerySet[Annotation]:
     """What this person may read of an item's judgements: their own, and the others' once theirs cannot be swayed.
 
-    Blind: not before their own is submitted; a keeper who has no part in the item reads all of it.
+    Blind: not before their own is submitted; who has no part in the item reads it when they can no longer take it.
     """
-    submitted = item.annotations.filter(status=AnnotationStatus.SUBMITTED)
-    own = Q(annotator=user)
-    if not item.queue.blind:
-        return item.annotations.filter(own) | submitted
-    parts = set(item.annotations.filter(own, origin=AnnotationOrigin.PERSON).values_list("status", flat=True))
-    outside = user.may_run_queues and not parts & {"open", "returned", "expired"}
-    if outside or AnnotationStatus.SUBMITTED in parts:
-        return item.annotations.filter(own) | submitted
-    return item.annotations.filter(own)
+    own, others = Q(annotator=user), Q(status=AnnotationStatus.SUBMITTED)
+    given = item.annotations.filter(own, others, origin=AnnotationOrigin.PERSON)
+    if item.queue.blind and not given.exists():
+        others &= readable_by(user)
+    return item.annotations.filter(own | others)
 
 
 _REPEATS = Q(item__repeat_of__isnull=False)

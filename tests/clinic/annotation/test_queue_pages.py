@@ -182,12 +182,17 @@ def test_blind_means_nobody_reads_others_before_their_own_is_in(keeper, person):
     assert not judgements_shown(item=item, user=person).exists()
     taken = queues.take_next(by=person, queue=item.queue)
     assert set(judgements_shown(item=item, user=person)) == {taken}
-    assert set(judgements_shown(item=item, user=keeper)) == {theirs}
+    # A keeper who could still take it waits like everybody; an administrator judges nothing.
+    assert not judgements_shown(item=item, user=keeper).exists()
+    assert "hidden from you" in page(keeper, "queue_item", item.pk)
+    assert set(judgements_shown(item=item, user=make_user(Role.ADMIN))) == {theirs}
     mine = queues.take_next(by=keeper, queue=item.queue)
     assert set(judgements_shown(item=item, user=keeper)) == {mine}
     assert "hidden from you" in page(keeper, "queue_item", item.pk)
     taken.move_to("submitted", by=person, submitted_at=timezone.now())
     assert set(judgements_shown(item=item, user=person)) == {taken, theirs}
+    QueueItem.objects.filter(pk=item.pk).update(submitted=3)
+    assert set(judgements_shown(item=item, user=make_user(Role.ADJUDICATOR))) == {taken, theirs}
     item.queue.blind = False
     assert set(judgements_shown(item=item, user=keeper)) == {mine, taken, theirs}
 
