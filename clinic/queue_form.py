@@ -15,6 +15,7 @@ from clinic.models import (
     ConsultationStatus,
     ModelRole,
     ModelVersion,
+    Rubric,
     RubricStatus,
     RubricVersion,
     User,
@@ -82,7 +83,7 @@ class QueueForm(forms.Form):
         self._choices("versions", self.policies)
         for name in ("first", "second"):
             self._choices(name, lambda: [("", "None"), *self.policies()])
-        in_force = RubricVersion.objects.filter(status=RubricStatus.PUBLISHED, rubric__site=by.site_id)
+        in_force = RubricVersion.objects.filter(status=RubricStatus.PUBLISHED, rubric__in=Rubric.objects.visible_to(by))
         in_force = in_force.filter(rubric__archived_at=None).select_related("rubric").order_by("rubric__title")
         self.fields["rubric"].queryset = in_force  # type: ignore[attr-defined]
         if not self.is_bound:

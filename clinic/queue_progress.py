@@ -121,7 +121,7 @@ def items_of(queue: AnnotationQueue, state: str = "") -> QuerySet[QueueItem]:
         "waiting": ~FINISHED & ~Exists(mine.filter(live(), status__in=IN_WORK)),
         "declined": Exists(mine.filter(status=AnnotationStatus.DECLINED)) & ~FINISHED,
     }
-    items = queue.items.only("pk", "queue").order_by("position", "pk")
+    items = queue.items.filter(consultation__case__deleted_at=None).only("pk", "queue").order_by("position", "pk")
     return items.filter(states[state]) if state in states else items
 
 
@@ -136,7 +136,7 @@ def with_judgements(items: Sequence[QueueItem], user: User) -> list[QueueItem]:
         last=F("annotator__last_name"),
         username=F("annotator__username"),
     )
-    whole = QueueItem.objects.filter(pk__in=[item.pk for item in items])
+    whole = QueueItem.objects.filter(pk__in=[item.pk for item in items], consultation__case__deleted_at=None)
     whole = whole.select_related("consultation__case", "rubric_version__rubric")
     whole = whole.defer("consultation__case__sheet", "consultation__case__history", "consultation__case__extra")
     judgements = ArraySubquery(judged.annotate(row=row).values("row"))

@@ -126,6 +126,7 @@ def older_annotations(version: RubricVersion, user: User) -> QuerySet[Annotation
     return (
         Annotation.objects.visible_to(user)
         .filter(readable_by(user), rubric_version__rubric=version.rubric_id, status=AnnotationStatus.SUBMITTED)
+        .filter(item__consultation__case__deleted_at=None)
         .exclude(rubric_version=version)
         .select_related("rubric_version", "annotator", "item__consultation__case")
         .prefetch_related(

@@ -6,9 +6,10 @@ import uuid
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from agents.rubrics import LARGEST, Criterion
+from clinic.models.case import Case
 from clinic.models.lifecycle import StatusModel
 
 if TYPE_CHECKING:
@@ -58,7 +59,12 @@ class Axis(models.TextChoices):
 
 class RubricQuerySet(models.QuerySet["Rubric"]):
     def visible_to(self, user: User) -> RubricQuerySet:
-        return self.filter(site=user.site_id) if user.is_active and user.site_id else self.none()
+        """The site's; a deleted case takes its rubrics out of sight."""
+        if not user.is_active or user.site_id is None:
+            return self.none()
+        # Not a join: the rows are locked as they are read.
+        deleted = Case.objects.filter(pk=OuterRef("case"), deleted_at__isnull=False)
+        return self.filter(~Exists(deleted), site=user.site_id)
 
 
 class Rubric(models.Model):

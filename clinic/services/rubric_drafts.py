@@ -53,6 +53,7 @@ SENTENCES = {
     "unknown": "The medical knowledge has no entry for this case's diagnosis, so there is nothing to start from.",
     "no_case": "A model drafts a rubric from a case. Choose the case.",
     "gone": "The draft was being written by hand or put away meanwhile, so the model's answer was left aside.",
+    "deleted": "The case was deleted, so nothing was sent to the model.",
     "stuck": "The model's draft never came. Ask again, or write the rubric yourself.",
 }
 
@@ -152,7 +153,12 @@ def _rows_by_rules(scope: str, case: Case | None, group: str) -> list[CriterionR
 
 
 def _require_leave(case: Case) -> None:
-    """A real patient's words, and what is under an agreement, go to a model on this site's own machines only."""
+    """A deleted case goes nowhere; a real patient's words, and what is under an agreement, to a model on this site's
+
+    own machines only.
+    """
+    if case.deleted_at is not None:
+        raise Refused(SENTENCES["deleted"])
     closed = case.credentialed or case.is_real
     try:
         may_send("credentialed" if closed else "public", settings.JUDGE_URL, internal=tuple(settings.INTERNAL_HOSTS))

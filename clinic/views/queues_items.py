@@ -76,7 +76,8 @@ def _do(request: SignedIn, item: QueueItem, done: str, verb: Callable[[], object
 
 
 def _item(request: SignedIn, item_id: UUID) -> QueueItem:
-    items = QueueItem.objects.filter(queue__site=request.user.site_id).select_related(
+    items = QueueItem.objects.filter(queue__site=request.user.site_id, consultation__case__deleted_at=None)
+    items = items.select_related(
         "queue", "consultation__case", "consultation__model_version", "other__model_version", "repeat_of"
     )
     return get_object_or_404(items.select_related("rubric_version__rubric"), pk=item_id)
@@ -84,7 +85,7 @@ def _item(request: SignedIn, item_id: UUID) -> QueueItem:
 
 def _annotation(request: SignedIn, annotation_id: UUID) -> Annotation:
     rows = Annotation.objects.visible_to(request.user).filter(origin=AnnotationOrigin.PERSON).select_related("item")
-    return get_object_or_404(rows, pk=annotation_id)
+    return get_object_or_404(rows, pk=annotation_id, item__consultation__case__deleted_at=None)
 
 
 def _person(request: SignedIn) -> User | None:

@@ -142,7 +142,7 @@ def rubric(request: SignedIn, version_id: UUID) -> HttpResponse:
 def visible(request: SignedIn, version_id: UUID) -> RubricVersion:
     """The version, where it is this person's site's; 404 else."""
     found = (
-        RubricVersion.objects.filter(pk=version_id, rubric__site=request.user.site_id)
+        RubricVersion.objects.filter(pk=version_id, rubric__in=Rubric.objects.visible_to(request.user))
         .select_related("rubric__case", "rubric__site", "published_by", "created_by")
         .first()
     )

@@ -23,7 +23,9 @@ class Command(base.Command):
 
     def run(self, *, format: str, path: Path, id: str | None, site: str | None, **options: Any) -> dict[str, Any]:
         at = sites.find(slug=site)
-        versions = RubricVersion.objects.filter(rubric__site=at).select_related("rubric__case")
+        versions = RubricVersion.objects.filter(rubric__site=at, rubric__case__deleted_at=None).select_related(
+            "rubric__case"
+        )
         versions = versions.filter(pk=id) if id else versions.filter(status=RubricStatus.PUBLISHED)
         found = list(versions.prefetch_related("criteria").order_by("rubric__title", "number"))
         path.write_text(rubric_files.export(versions=found, format=format, by=None, site=at), encoding="utf-8")

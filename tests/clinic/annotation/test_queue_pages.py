@@ -197,11 +197,6 @@ def test_blind_means_nobody_reads_others_before_their_own_is_in(keeper, person):
     assert set(judgements_shown(item=item, user=keeper)) == {mine, taken, theirs}
 
 
-def test_a_reason_is_text_and_never_markup(keeper, person):
-    item = make_item()
-    taken = queues.take_next(by=person, queue=item.queue)
-    queues.decline(annotation=taken, by=person, reason="<script>alert(1)</script>")
-    found = page(keeper, "queue_item", item.pk)
 @pytest.mark.parametrize("two", [False, True])
 def test_while_one_judges_no_page_names_the_policy(two, keeper, person):
     alpha = make_endpoint(version=make_version(name="Model Alpha", status="candidate"))
@@ -220,8 +215,24 @@ def test_while_one_judges_no_page_names_the_policy(two, keeper, person):
     assert all("Model Alpha" in page(keeper, *address) for address in addresses)
 
 
+def test_a_reason_is_text_and_never_markup(keeper, person):
+    item = make_item()
+    taken = queues.take_next(by=person, queue=item.queue)
+    queues.decline(annotation=taken, by=person, reason="<script>alert(1)</script>")
+    found = page(keeper, "queue_item", item.pk)
     assert "&lt;script&gt;alert(1)" in found
     assert "<script>alert" not in found
+
+
+def test_a_deleted_case_leaves_its_queue(keeper):
+    item = make_item()
+    assert item.consultation.case.title in page(keeper, "queue", item.queue_id)
+    judged = with_judgements(items_of(item.queue), keeper)
+    assert judged == [item]
+    cases.delete(case=item.consultation.case, by=None)
+    assert item.consultation.case.title not in page(keeper, "queue", item.queue_id)
+    assert with_judgements(judged, keeper) == []
+    assert client_of(keeper).get(reverse("queue_item", args=[item.pk])).status_code == 404
 
 
 def fill(queue, rubric, count):

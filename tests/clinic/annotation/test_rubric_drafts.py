@@ -14,7 +14,7 @@ from agents.rubric_formats import Unusable
 from agents.rubric_lints import lint
 from agents.rubrics import Criterion
 from clinic.models import AuditEntry, CaseKind, Role, RubricOrigin, RubricScope, RubricVersion
-from clinic.services import rubric_criteria, rubric_drafts, rubrics
+from clinic.services import cases, rubric_criteria, rubric_drafts, rubrics
 from clinic.services.errors import Refused
 from tests.clinic.factories import make_case, make_user
 from tests.doubles.engine import FakeEngine, Fault
@@ -100,6 +100,16 @@ def test_a_model_drafts_and_a_physician_publishes(physician, sent, model, django
     with pytest.raises(Refused, match="No physician wrote"):
         rubrics.publish(version=version, by=physician)
     assert rubrics.publish(version=version, by=physician, read=True).published_by == physician
+
+
+def test_a_case_deleted_meanwhile_is_not_sent(physician, sent, model, django_capture_on_commit_callbacks):
+    engine = model(reply())
+    version = asked(physician, sent, django_capture_on_commit_callbacks)
+    cases.delete(case=version.rubric.case, by=None)
+    assert drawn(version) == 0
+    assert engine.requests == []
+    assert version.source["state"] == "failed"
+    assert "was deleted" in version.source["error"]
 
 
 def test_without_a_model_it_is_said(physician, settings):

@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from clinic.models import Rating, Role
 from clinic.rubric_history import differences, older_annotations, rescored
-from clinic.services import rubric_criteria, rubrics
+from clinic.services import cases, rubric_criteria, rubrics
 from tests.clinic.annotation.factories import make_annotation, make_item, make_queue, make_rubric
 from tests.clinic.factories import default_site, make_consultation, make_user
 
@@ -99,6 +99,14 @@ def test_what_is_still_blind_is_not_shown(first, second, physician):
     queue.save()
     assert set(older_annotations(second, physician)) == {theirs, last}
     assert mine.status == "returned"
+
+
+def test_a_deleted_case_takes_its_judgements_out_of_sight(first, second, physician):
+    item = make_item(make_queue(rubric_version=first, overlap=1))
+    make_annotation(item)
+    assert older_annotations(second, physician).exists()
+    cases.delete(case=item.consultation.case, by=None)
+    assert not older_annotations(second, physician).exists()
 
 
 def test_the_pages_take_few_queries(first, second, physician, client, django_assert_max_num_queries):

@@ -5,7 +5,8 @@ from django.test import Client
 from django.urls import reverse
 
 from clinic.models import Role, RubricRole, RubricStatus, RubricVersion
-from clinic.services import rubric_drafts
+from clinic.services import cases, rubric_drafts, rubrics
+from clinic.services.errors import Refused
 from clinic.tasks import draft_rubric
 from tests.clinic.annotation.factories import make_annotation, make_item, make_queue, make_rubric
 from tests.clinic.factories import make_case, make_user
@@ -47,6 +48,22 @@ def criterion(client, version, **fields):
 
 def add(client, version, text="Orders an ECG.", points="8"):
     return criterion(client, version, text=text, points=points, axis="safety")
+
+
+def test_a_deleted_case_takes_its_rubric_out_of_sight(client, physician):
+    case = make_case(site=physician.site)
+    version = make_rubric(title="Of the deleted", scope="case", case=case)
+    general = make_rubric(title="Of everything")
+    pages = [reverse("rubric", args=[version.pk]), reverse("rubric_export", args=[version.pk]) + "?format=rounds"]
+    assert all(client.get(address).status_code == 200 for address in pages)
+    cases.delete(case=case, by=None)
+    assert [client.get(address).status_code for address in pages] == [404, 404]
+    for words in ("", "deleted", case.title):
+        assert "Of the deleted" not in client.get(reverse("rubric_list"), {"q": words}).content.decode()
+    assert "Of everything" in client.get(reverse("rubric_list")).content.decode()
+    with pytest.raises(Refused):
+        rubrics.new_version(rubric=version.rubric, by=physician)
+    assert rubrics.new_version(rubric=general.rubric, by=physician).number == 2
 
 
 def test_the_way_of_one_author(client, physician):
