@@ -149,8 +149,8 @@ def unless_leaking(record: CaseRecord, aliases: Iterable[str] = ()) -> Parsed:
 
 
 def text_of(value: Any) -> str:
-    """A field that should be text, stripped; anything else counts as missing."""
-    return value.strip() if isinstance(value, str) else ""
+    """A field that should be text, stripped; anything else counts as missing. No database keeps a NUL."""
+    return value.replace("\0", "").strip() if isinstance(value, str) else ""
 
 
 def list_of(value: Any) -> list[Any]:

@@ -54,7 +54,8 @@ class Unusable(ValueError):
 
 def whole_points(given: Any, number: int) -> int:
     """Points as a whole number from -10 to 10; raises Unusable."""
-    if isinstance(given, bool) or not isinstance(given, int | float) or given != int(given):
+    whole = given.is_integer() if isinstance(given, float) else type(given) is int  # an endless one is not whole
+    if not whole:
         raise Unusable(f"criterion {number} has no whole number of points")
     if not -LARGEST <= given <= LARGEST:
         raise Unusable(f"criterion {number} has points outside {-LARGEST} to {LARGEST}")

@@ -121,7 +121,7 @@ def move(*, criterion: RubricCriterion, by: User, up: bool) -> None:
 
 def cleaned(fields: Mapping[str, Any], *, weighs: bool) -> dict[str, Any]:
     """Columns of a criterion, checked; without `weighs` it has no points and no veto. Raises Refused."""
-    text = str(fields.get("text") or "").strip()
+    text = _text(fields.get("text"))
     if not text:
         raise Refused(SENTENCES["no_text"])
     if len(text) > LONGEST:
@@ -139,7 +139,7 @@ def cleaned(fields: Mapping[str, Any], *, weighs: bool) -> dict[str, Any]:
         "axis": axis,
         "evidence_required": bool(fields.get("evidence_required")),
         "per_turn": bool(fields.get("per_turn")),
-        "guideline": str(fields.get("guideline") or "").strip()[:LONGEST],
+        "guideline": _text(fields.get("guideline"))[:LONGEST],
         "examples": _examples(fields.get("examples") or []),
         "rule": fields.get("rule") or None,
     }
@@ -153,6 +153,11 @@ def free_key(text: str, taken: Iterable[str]) -> str:
     return next(name for name in names if name not in used)
 
 
+def _text(given: Any) -> str:
+    """Without NUL characters, which the database refuses."""
+    return str(given or "").replace("\0", "").strip()
+
+
 def _points(given: Any) -> int:
     try:
         points = int(str(given).strip() or 0)
@@ -164,7 +169,7 @@ def _points(given: Any) -> int:
 
 
 def _examples(given: Any) -> list[dict[str, str]]:
-    rows = [(str(one.get("text", "")).strip(), str(one.get("verdict", ""))) for one in given]
+    rows = [(_text(one.get("text")), str(one.get("verdict", ""))) for one in given]
     rows = [row for row in rows if row[0]]
     if any(verdict not in VERDICTS for _, verdict in rows):
         raise Refused(SENTENCES["examples"])

@@ -122,7 +122,20 @@ def test_without_a_model_it_is_said(physician, settings):
     assert not RubricVersion.objects.exists()
 
 
-@pytest.mark.parametrize("said", ["No.", reply(2), reply(points=0), reply(points=2.5), reply(mood="good")])
+def test_no_nul_reaches_the_database(physician, sent, model, django_capture_on_commit_callbacks):
+    model(reply(text="Asks about\0 the cough.", why="The\0 record."))
+    version = asked(physician, sent, django_capture_on_commit_callbacks)
+    assert drawn(version) == 4
+    first = version.criteria.first()
+    assert (first.text, first.guideline) == ("Asks about the cough.", "The record.")
+    fields = {"text": "Orders\0 an ECG.", "guideline": "\0", "examples": [{"text": "E\0CG", "verdict": "met"}]}
+    row = rubric_criteria.add(version=version, by=physician, fields=fields)
+    assert (row.text, row.guideline, row.examples[0]["text"]) == ("Orders an ECG.", "", "ECG")
+
+
+@pytest.mark.parametrize(
+    "said", ["No.", reply(2), reply(points=0), reply(points=2.5), reply(points=float("inf")), reply(mood="good")]
+)
 def test_an_unreadable_reply_is_no_draft(said, physician, sent, model, django_capture_on_commit_callbacks):
     model(said, said, said)
     version = asked(physician, sent, django_capture_on_commit_callbacks)
