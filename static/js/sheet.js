@@ -8,6 +8,7 @@ const WAIT = 700; // ms after the last change before a draft is sent
 const RETRY = 2500;
 const AGAIN = 4 * 60_000; // what was fetched ahead is asked for again before its reservation ends
 const ACTIVE = 60_000; // reading without a key or a move of the mouse for longer is not counted
+const SETTLE = 400; // a sheet that has only just come is not submitted by a key that was meant for the one before
 let sheet = null; // the form in front, with its state
 
 // --- one sheet ---------------------------------------------------------------------------------------------------------
@@ -450,7 +451,7 @@ function parsed(html) {
 
 async function submit() {
   const mine = sheet;
-  if (mine.busy || mine.form.dataset.closed !== undefined) return;
+  if (mine.busy || mine.settling || mine.form.dataset.closed !== undefined) return;
   const asked = performance.now();
   const missing = places().find((place) => !verdict(place)) ?? places().find(lacksWords);
   if (missing) {
@@ -462,6 +463,8 @@ async function submit() {
   mine.form.setAttribute("aria-busy", "true");
   clearTimeout(mine.timer);
   try {
+    // A draft that arrived after a refusal would look overtaken by what the refusal kept.
+    await mine.saving;
     const answer = await post(mine.form.action, body(mine.form));
     if (!answer) return state("Not submitted: signed out. Everything is kept", "danger", mine);
     if (answer.ok) return await onward(mine, asked, await answer.json());
@@ -492,12 +495,23 @@ async function onward(mine, asked, told) {
   refuse("");
   mine.form.replaceWith(next);
   history.pushState({}, "", next.action);
-  document.title = `${next.classList.contains("pair") ? "Compare" : "Judge"}: ${next.dataset.title} · Rounds`;
+  document.title = `${next.classList.contains("pair") ? "Compare" : "Annotate"}: ${next.dataset.title} · Rounds`;
   scrollTo(0, 0);
   begin(next);
+  settle(sheet);
   performance.measure("save-to-next", { start: asked });
   say(`Submitted. Next: ${next.dataset.title}`);
   opened(next);
+}
+
+function settle(mine) {
+  const button = mine.form.querySelector("[data-submit]");
+  mine.settling = true;
+  button.setAttribute("aria-disabled", "true");
+  setTimeout(() => {
+    mine.settling = false;
+    button.removeAttribute("aria-disabled");
+  }, SETTLE);
 }
 
 // What was fetched ahead is reserved for as long as any other from now on; if it was lost meanwhile, another one comes.
@@ -547,6 +561,7 @@ document.addEventListener("keydown", (event) => {
   const typing = target.closest("input:not([type=radio]), textarea, select");
   const modified = event.ctrlKey || event.metaKey || event.altKey;
   const done = () => event.preventDefault();
+  if (key === "Enter" && event.repeat && (modified || !target.matches("textarea"))) return done();
   if (key === "Enter" && (event.ctrlKey || event.metaKey)) return done(), submit();
   if (modified || !(sheet.form.contains(target) || target === document.body || target === main)) return;
   if (key === "Enter") return enter(event, target);

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.sessions.models import Session
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from clinic.models import Annotation, Feedback, Preference, QueueItem, Rating, Role, User
+from clinic.services import queues
+from clinic.services.annotations import save_draft
 from tests.clinic.annotation.factories import make_item, make_queue
-from tests.clinic.annotation.sheets import make_judgeable, make_sheet_queue
+from tests.clinic.annotation.sheets import full, make_judgeable, make_sheet_queue, taken
 from tests.clinic.factories import PASSWORD, make_case, make_user
 from tests.functional.conftest import SECONDS, Visitor, WebProcess
 from tests.functional.test_keyboard import tab_to
@@ -32,13 +34,17 @@ def title(page: Page, words: str) -> None:
 
 
 def judge(page: Page) -> None:
-    """By the small rubric: evidence for the first, a verdict for each of the others, one at every agent turn."""
+    """By the small rubric: evidence for the first, a verdict for each of the others, one at every agent turn.
+
+    Until the button is no longer dimmed, as it is while a sheet has only just come.
+    """
     press(page, "1", "e", "j", "j")
     expect(page.locator("#picked q")).to_have_text("C-reactive protein")
     press(page, "Enter")
     expect(page.locator(".slot").first.locator("[data-chip] q")).to_have_text("C-reactive protein")
     press(page, "1", "2", "1", "1", "3")
     expect(page.locator("#todo")).to_have_text("All judged")
+    expect(page.locator("[data-submit]")).to_be_enabled()
 
 
 def ahead(page: Page) -> None:
@@ -102,6 +108,58 @@ def test_save_to_next(visit: Visitor, anna: User) -> None:
     assert len(spent) == 3
     assert page.evaluate("performance.getEntriesByType('navigation').length") == 1, "the page was never loaded again"
     assert page.url.endswith(f"/{Annotation.objects.get(status='open').pk}/")
+
+
+ENTER_AS_IT_COMES = """() => new MutationObserver(() => document.activeElement.dispatchEvent(
+    new KeyboardEvent("keydown", {key: "Enter", bubbles: true, cancelable: true})
+)).observe(document.querySelector("#sheet").parentElement, {childList: true})"""
+IN_FRONT = "() => [document.title, document.querySelector('#sheet').getAttribute('aria-busy')]"
+
+
+def test_a_key_held_too_long_submits_no_sheet_unseen(visit: Visitor, anna: User) -> None:
+    queue, _ = make_sheet_queue(3)
+    first = taken(queue, anna)
+    second = queues.take_next(by=anna, queue=queue, besides=[first.pk])
+    assert second is not None
+    save_draft(annotation=second, by=anna, number=1, draft=full())
+    page = visit(anna)
+    page.goto(f"/annotation/sheets/{first.pk}/")
+    judge(page)
+    ahead(page)
+    page.evaluate(ENTER_AS_IT_COMES)
+    page.keyboard.down("Enter")
+    title(page, "Cough 2")
+    waiting = ["Annotate: Cough 2 · Rounds", None]
+    assert page.evaluate(IN_FRONT) == waiting, "a second Enter at once is not for this sheet"
+    expect(page.locator("#todo")).to_have_text("All judged")
+    expect(page.locator("[data-submit]")).to_be_enabled()
+    page.keyboard.down("Enter")  # still held: the same key again, as a repeat
+    assert page.evaluate(IN_FRONT) == waiting
+    page.keyboard.up("Enter")
+    ahead(page)
+    press(page, "Enter")
+    title(page, "Cough 3")
+
+
+def test_a_draft_on_its_way_is_not_overtaken_by_a_refusal(visit: Visitor, anna: User) -> None:
+    make_sheet_queue(1)
+    page = visit(anna)
+    held: list[Route] = []
+    page.route("**/draft/", lambda route: route.continue_() if held else held.append(route))
+    page.goto("/annotation/next/")
+    with page.expect_request("**/draft/"):
+        judge(page)
+        press(page, "c")
+        page.keyboard.type("Ne")  # a correction without its words is refused
+    press(page, "Control+Enter")
+    page.wait_for_timeout(500)  # longer than a refusal takes
+    held[0].continue_()
+    expect(page.locator("#refusal")).to_contain_text("both")
+    press(page, "Tab")
+    page.keyboard.type("Chest X-ray")
+    expect(page.locator("#state")).to_contain_text("Saved")
+    press(page, "Control+Enter")
+    page.wait_for_url("**/annotation/done/**")
 
 
 def test_two_compared_blind(visit: Visitor, anna: User) -> None:
