@@ -6,18 +6,20 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import islice
 from typing import Any
 
 from django.db.models import Prefetch
 
 from clinic.influence import CAP, Row, largest_share, weights
-from clinic.learnable import WHY_NOT, why_not
+from clinic.learnable import WHY_NOT, cases_of, look_up, why_not
 from clinic.models import Feedback, Site, Turn
 from clinic.training_rows.cases import grpo
 from clinic.training_rows.formats import WRITERS
 from clinic.training_rows.spoken import Speech, Unusable
 
 FORMATS = (*WRITERS, "grpo")
+CHUNK = 500
 SILENT = "says nothing that this format can carry"
 
 
@@ -67,16 +69,19 @@ def feedback_of(site: Site) -> Iterable[Feedback]:
         "by", *related, "annotation__rubric_version__rubric", *(f"annotation__item__{name}" for name in pair)
     )
     kept = rows.prefetch_related(turns, "annotation__ratings__criterion", "annotation__preferences")
-    return kept.order_by("at", "pk").iterator(chunk_size=500)
+    return kept.order_by("at", "pk").iterator(chunk_size=CHUNK)
 
 
 def _usable(rows: Iterable[Feedback], found: Export) -> Iterable[Feedback]:
-    for row in rows:
-        found.read += 1
-        if reason := why_not(row):
-            found.left_out[WHY_NOT[reason]] += 1
-        else:
-            yield row
+    following = iter(rows)
+    while chunk := list(islice(following, CHUNK)):
+        look_up(case for row in chunk for case in cases_of(row))
+        for row in chunk:
+            found.read += 1
+            if reason := why_not(row):
+                found.left_out[WHY_NOT[reason]] += 1
+            else:
+                yield row
 
 
 def _collect(usable: Iterable[Feedback], speech: Speech, found: Export, cap: Fraction) -> None:

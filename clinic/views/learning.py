@@ -17,7 +17,7 @@ from clinic.blindness import readable_by
 from clinic.influence import CAP
 from clinic.influence_of import influence_at
 from clinic.influence_rows import people_of, table_of
-from clinic.learnable import WHY_NOT, forbids, why_not
+from clinic.learnable import WHY_NOT, cases_of, forbids, look_up, why_not
 from clinic.models import (
     Annotation,
     Feedback,
@@ -49,6 +49,7 @@ def learning_review(request: SignedIn) -> HttpResponse:
     chosen = _chosen(request)
     judged = Annotation.objects.filter(feedback=OuterRef("pk")).exclude(readable_by(request.user))
     page = page_of(_with_reason(_narrowed(request.user, chosen)).annotate(unread=Exists(judged)), request)
+    look_up(case for row in page.rows for case in cases_of(row))
     context = {
         "page": page,
         "rows": [(row, WHY_NOT.get(forbids(row), "")) for row in page.rows],
@@ -103,6 +104,7 @@ def learning_at_work(request: SignedIn) -> HttpResponse:
     mine = Feedback.objects.visible_to(request.user).filter(by=request.user)
     used = Prefetch("uses", FeedbackUse.objects.select_related("model_version").order_by("-at"))
     page = page_of(_with_reason(mine).prefetch_related(used), request)
+    look_up(case for row in page.rows for case in cases_of(row))
     versions = list(
         ModelVersion.objects.filter(feedback_uses__feedback__by=request.user)
         .annotate(rows=Count("feedback_uses"), weight=Sum("feedback_uses__weight"))

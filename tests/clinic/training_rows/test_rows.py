@@ -206,7 +206,7 @@ WITHHELD = {
     "patient": "a real patient's case",
     "credentialed": "a record under a data use agreement",
     "never_train": "its source forbids training",
-    "held_out": "a virtual patient kept for measuring",
+    "held_out": "a case kept for measuring",
     "deleted": "its case was deleted",
 }
 
