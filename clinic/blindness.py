@@ -17,7 +17,7 @@ def readable_by(person: User) -> Q:
         item=OuterRef("item"), annotator=person, origin=AnnotationOrigin.PERSON, status__in=IN_WORK
     )
     complete = Q(item__submitted__gte=F("item__wanted")) if person.may_annotate else Q()
-    return Q(annotator=person) | Q(item__queue__blind=False) | (complete & ~Exists(in_work))
+    return Q(annotator=person) | Q(item__queue__blind=False) | (complete & Q(~Exists(in_work)))
 
 
 def judged_blindly(person: User, consultation: str = "pk") -> Exists:
