@@ -13,7 +13,7 @@ from typing import Any
 
 from agents.agreement import Estimate, Mean, classical_mean, kappa_interval, ppi_mean
 from agents.rubrics import Verdict
-from clinic.models import Annotation, AnnotationOrigin, AnnotationStatus, RubricCriterion, RubricVersion
+from clinic.models import Annotation, AnnotationOrigin, AnnotationStatus, FeedbackStatus, RubricCriterion, RubricVersion
 from clinic.verdict_table import DECIDED, OPEN, Said, said_in
 from training import judges
 from training.evaluation import calibration
@@ -24,6 +24,7 @@ SMALLEST = 20
 """With fewer consultations that both judged, agreement is not known, which counts as under the floor."""
 FEWEST_SHOWN = 10
 REPEATS = 1000
+TAKEN_OUT = (FeedbackStatus.WITHDRAWN, FeedbackStatus.QUARANTINED)
 SCORES = (0.0, 1.0)
 
 
@@ -142,8 +143,12 @@ def report(
 
 
 def judgements(version: RubricVersion) -> list[Annotation]:
-    """Everything submitted by any version of its rubric, by judges and people, without repeats (one query)."""
+    """Everything submitted by any version of its rubric, by judges and people (one query).
+
+    Repeats test an annotator, and what was withdrawn or quarantined is nobody's word any more: neither is among it.
+    """
     rows = Annotation.objects.filter(rubric_version__rubric=version.rubric_id, status=AnnotationStatus.SUBMITTED)
+    rows = rows.exclude(origin=AnnotationOrigin.PERSON, feedback__status__in=TAKEN_OUT)
     rows = rows.filter(item__repeat_of=None).select_related("item").defer("draft", "critique")
     return list(rows.order_by("submitted_at", "pk"))
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from clinic.models import Annotation, AnnotationOrigin, Rating, Role
+from clinic.models import Annotation, AnnotationOrigin, Feedback, FeedbackKind, FeedbackStatus, Rating, Role
+from clinic.services import feedback
 from tests.clinic.annotation.factories import make_annotation, make_item, make_queue, make_rubric
 from tests.clinic.factories import make_user
 from tests.training.judged import CRITERIA, Contrary, Killed, make_judged_queue
@@ -125,6 +126,24 @@ def test_a_tie_of_physicians_is_no_reference():
     found = instrument.report(version)
     assert of(found, "ecg").pairs == 18
     assert of(found, "named").pairs == 30
+
+
+@pytest.mark.parametrize("status", [FeedbackStatus.WITHDRAWN, FeedbackStatus.QUARANTINED])
+def test_what_was_withdrawn_or_quarantined_is_no_reference(status):
+    queue = make_judged_queue(30, physicians=30)
+    version = judged(queue)
+    taken = queue.items.all()[:12]
+    for item in queue.items.all():
+        mine = item.annotations.get(origin=AnnotationOrigin.PERSON)
+        given = feedback.give(kind=FeedbackKind.RATING, by=mine.annotator, consultation=item.consultation)
+        Annotation.objects.filter(pk=mine.pk).update(feedback=given, authoritative=True)
+        if item in taken:
+            Feedback.objects.filter(pk=given.pk).update(status=status)
+    found = instrument.report(version)
+    assert {row.pairs for row in found.criteria} == {18}
+    assert not any(row.rewardable for row in found.criteria)
+    assert found.scores.physicians.labelled == 18
+    assert found.items == 30, "the judge's own stay"
 
 
 def test_it_drifts_where_the_newest_month_agrees_less():
