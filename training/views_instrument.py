@@ -17,6 +17,7 @@ from clinic.views.access import SignedIn, annotation_only, queue_keepers_only
 from training import instrument, judges, judging
 from training.instrument import Report
 from training.models import JudgeRun
+from training.rewards_by_judge import criteria_for_reward
 
 SIDE = 180.0
 """Of the picture of calibration, in its own units."""
@@ -84,7 +85,16 @@ def judge_version(request: SignedIn, version_id: UUID) -> HttpResponse:
     if known:
         told = instrument.report(found, identity=known[chosen], rows=rows)
         context |= {"report": told, "name": name_of(known[chosen]), "picture": picture(told), "means": means(told)}
+        context["rewarded"] = rewarded(found, told)
     return render(request, "training/judge_version.html", context)
+
+
+def rewarded(version: RubricVersion, report: Report) -> int:
+    """How many criteria training gets from this judge; 0 where it is refused."""
+    try:
+        return len(criteria_for_reward(version, report=report))
+    except Refused:
+        return 0
 
 
 def name_of(identity: dict[str, Any]) -> str:
