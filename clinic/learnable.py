@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from uuid import UUID
 
 from clinic.models import Case, CaseKind, Feedback, FeedbackStatus
 
@@ -24,7 +25,7 @@ WHY_NOT = {
 }
 
 
-MEASURED: list[Callable[[Sequence[Case]], set[int]]] = []
+MEASURED: list[Callable[[Sequence[Case]], set[UUID]]] = []
 """Which of these cases some evaluation was on, by primary key; who keeps evaluations adds its answer when it starts."""
 
 
