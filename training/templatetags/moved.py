@@ -9,7 +9,7 @@ from typing import Any
 from django import template
 from django.template import Context
 
-from clinic.models import ModelVersion
+from clinic.models import FeedbackUse, ModelVersion
 from training.models import Evaluation, EvaluationStatus
 from training.standings import SAME
 
@@ -67,3 +67,9 @@ def _moves(before: Evaluation, after: Evaluation) -> Iterator[Move]:
         old, new = before.summary.get(key), after.summary.get(key)
         if isinstance(old, (int, float)) and isinstance(new, (int, float)):
             yield Move(name, old, new)
+
+
+@register.simple_tag
+def anything_trained() -> bool:
+    """Whether any version was made from anybody's feedback; asked only where there is none of one's own."""
+    return FeedbackUse.objects.exists()

@@ -140,6 +140,21 @@ def test_without_an_evaluation_nothing_is_claimed_to_have_moved(client):
     assert "Before" not in said
 
 
+def test_before_any_version_was_trained_from_feedback_the_page_says_so(client):
+    me = make.make_user(Role.CLINICIAN)
+    client.force_login(me, backend="clinic.accounts.ClinicBackend")
+    give(me)
+
+    def claims() -> bool:
+        said = client.get(reverse("learning_at_work")).content.decode()
+        assert "A version that is trained on something you gave is named here" in said
+        return "No version has been trained from feedback yet" in said
+
+    assert claims()
+    FeedbackUse.objects.create(feedback=give(), model_version=make.make_version(status="candidate"))
+    assert not claims(), "one has, though from somebody else's"
+
+
 def test_empty_pages_teach_the_next_step(client, adjudicator):
     for name in ("learning_review", "learning_influence", "learning_at_work"):
         assert 'class="panel-box empty"' in client.get(reverse(name)).content.decode()
