@@ -92,6 +92,8 @@ def sheet_open(request: SignedIn, annotation_id: UUID) -> HttpResponse:
 @require_POST
 def sheet_decline(request: SignedIn, annotation_id: UUID) -> HttpResponse:
     annotation = _own(request, annotation_id)
+    typed = _sheet(annotation, request.POST)  # kept first: a refusal must not cost what stands on the sheet
+    save_draft(annotation=annotation, by=request.user, number=annotation.draft_number + 1, draft=typed)
     try:
         queues.decline(annotation=annotation, by=request.user, reason=request.POST.get("decline_reason", ""))
     except Refused as refusal:

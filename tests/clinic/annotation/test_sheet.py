@@ -220,8 +220,11 @@ def test_one_that_was_taken_over_cannot_be_opened(client, begun):
 
 
 def test_declined_with_a_reason(client, begun):
-    client.post(url("sheet_decline", begun), {"decline_reason": ""})
+    typed = posted(full(critique="Half a thought"))
+    again = client.post(url("sheet_decline", begun), {**typed, "decline_reason": ""}, follow=True).content.decode()
     assert Annotation.objects.get(pk=begun.pk).status == "open"
+    assert "Half a thought" in again
+    assert again.count("checked") == 6
     answer = client.post(url("sheet_decline", begun), {"decline_reason": "I know the patient"})
     assert answer["Location"].startswith(reverse("sheet_next"))
     assert Annotation.objects.get(pk=begun.pk).status == "declined"
