@@ -347,7 +347,7 @@ function carryOn() {
   const lost = document.activeElement === document.body || document.activeElement === next;
   if (!attending || !lost) return; // it is in a field already, or the person went elsewhere
   // While the agent works the whole step holds the focus: a second Enter must not press Stop.
-  const wanted = ["#answer", "#order", "details[open] input:not([type=hidden])", ".button.primary"];
+  const wanted = ["#answer", "details[open] input:not([type=hidden])", "#order", ".button.primary"];
   const first = wanted.flatMap((names) => [...next.querySelectorAll(names)]).find((field) => field.checkVisibility());
   (byId("stop") ? next : (first ?? next)).focus({ preventScroll: true });
 }
