@@ -172,6 +172,12 @@ document.body.addEventListener("htmx:oobBeforeSwap", (event) => {
   if (typed || target.contains(document.activeElement)) event.detail.shouldSwap = false;
 });
 
+// While the new step is put in, the old one is still there: an open move of it would close the one that comes open.
+document.body.addEventListener("htmx:oobBeforeSwap", (event) => {
+  if (event.detail.shouldSwap === false) return;
+  for (const move of event.detail.target.querySelectorAll("details[name]")) move.removeAttribute("name");
+});
+
 // --- quotes: the words themselves in the patient's column -----------------------------------------------------------
 
 function textRange(element, words) {
@@ -347,7 +353,7 @@ function carryOn() {
   const lost = document.activeElement === document.body || document.activeElement === next;
   if (!attending || !lost) return; // it is in a field already, or the person went elsewhere
   // While the agent works the whole step holds the focus: a second Enter must not press Stop.
-  const wanted = ["#answer", "details[open] input:not([type=hidden])", "#order", ".button.primary"];
+  const wanted = ["#answer", "#order:not(details *)", "details[open] input:not([type=hidden])", ".button.primary"];
   const first = wanted.flatMap((names) => [...next.querySelectorAll(names)]).find((field) => field.checkVisibility());
   (byId("stop") ? next : (first ?? next)).focus({ preventScroll: true });
 }
