@@ -345,8 +345,10 @@ let attending = false; // whether the person's last place was in the step, where
 document.addEventListener("focusin", (event) => (attending = Boolean(event.target.closest("#next"))));
 document.addEventListener("pointerdown", (event) => event.target.closest("#next") || (attending = false));
 
-// After a swap htmx gives the focus back to whatever has the old id; this comes later and decides.
+// After a swap htmx gives the focus back to whatever has the old id; this comes later and decides. And once more when
+// the focus was dropped without a new place, whoever did it.
 document.body.addEventListener("htmx:oobAfterSwap", () => setTimeout(carryOn, 0));
+document.addEventListener("focusout", () => setTimeout(carryOn, 80));
 
 function carryOn() {
   const next = byId("next");
