@@ -83,6 +83,9 @@ class Endpoint(models.Model):
     probed_at = models.DateTimeField(null=True, blank=True)
     probe_ok = models.BooleanField(null=True)
     probe_ms = models.FloatField(null=True, blank=True)
+    identity_at = models.DateTimeField(null=True, blank=True)
+    identity_ok = models.BooleanField(null=True, help_text="Whether the fixed probes answered as this version does.")
+    identity_detail = models.JSONField(default=dict, blank=True)
 
     class Meta:
         constraints = [

@@ -62,6 +62,11 @@ class User(AbstractUser):
         return self.is_active and self.role == Role.ADJUDICATOR
 
     @property
+    def may_see_training(self) -> bool:
+        """Snapshots, runs, gates, drift: who runs the agent, who signs for it, who studies it."""
+        return self.is_active and self.role in (Role.ADJUDICATOR, Role.RESEARCHER, Role.ADMIN)
+
+    @property
     def may_run_queues(self) -> bool:
         """Builds queues, sees who judged what, sends back and reassigns."""
         return self.is_active and self.role in (Role.ADJUDICATOR, Role.ADMIN)

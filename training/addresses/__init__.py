@@ -1,0 +1,1 @@
+"""Addresses of the training room, one module per part; training/urls.py joins them."""
