@@ -465,13 +465,14 @@ async function submit() {
   try {
     // A draft that arrived after a refusal would look overtaken by what the refusal kept.
     await mine.saving;
+    const sent = mine.changed;
     const answer = await post(mine.form.action, body(mine.form));
     if (!answer) return state("Not submitted: signed out. Everything is kept", "danger", mine);
     if (answer.ok) return await onward(mine, asked, await answer.json());
     if (!isJson(answer)) return state("Not submitted yet. Everything is kept; try again", "danger", mine);
     const told = await answer.json();
     mine.number = Math.max(mine.number, told.number ?? 0);
-    mine.saved = mine.changed;
+    mine.saved = sent;
     state("Draft kept", "", mine);
     refuse(told.sentence);
   } catch {
@@ -597,7 +598,7 @@ document.addEventListener("click", (event) => {
   if (target.closest("[data-wrong]")) wrong();
   if (target.closest("[data-why]")) sayWhy(target.closest(".slot"));
   if (target.closest("[data-drop]")) drop(target.closest(".slot"));
-  if (target.closest("[data-decline]")) sheet.saved = sheet.changed;
+  if (target.closest("[data-decline]") && !sheet.failed) sheet.saved = sheet.changed; // declining sends it along
   const chip = target.closest("[data-chip], .turn-link, [data-pick]");
   if (!chip) return;
   event.preventDefault();

@@ -215,6 +215,24 @@ def test_a_session_that_ended_loses_nothing(visit: Visitor, anna: User) -> None:
     assert Annotation.objects.get(status="submitted").critique == "Written after the session ended."
 
 
+def test_declining_without_a_session_warns_before_words_are_lost(visit: Visitor, anna: User) -> None:
+    make_sheet_queue(1)
+    page = visit(anna)
+    page.goto("/annotation/next/")
+    Session.objects.all().delete()
+    press(page, "t")
+    page.keyboard.type("Kept nowhere else.")
+    expect(page.locator("#state")).to_contain_text("Not saved")
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    page.locator(".decline summary").click()
+    page.locator("#decline-reason").fill("I know the patient")
+    page.locator("[data-decline]").click(no_wait_after=True)
+    page.wait_for_timeout(500)
+    assert asked == ["beforeunload"]
+    assert page.locator("#critique").input_value() == "Kept nowhere else."
+
+
 def test_what_was_typed_is_there_again_and_a_newer_draft_stays(visit: Visitor, anna: User) -> None:
     make_sheet_queue(1)
     page = visit(anna)
