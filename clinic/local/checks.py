@@ -35,10 +35,11 @@ def temporary_home() -> Iterator[Home]:
         try:
             yield home
         finally:
-            _remove_moved_data(home)
+            remove_moved_data(home)
 
 
-def _remove_moved_data(home: Home) -> None:
+def remove_moved_data(home: Home) -> None:
+    """PostgreSQL's data where it had to live elsewhere, as another account (clinic.local.postgres)."""
     note = home.path / "pg" / "moved-to"
     if note.exists():
         shutil.rmtree(note.read_text().strip())

@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from clinic.local.demo_loop import demo_loop
 from clinic.local.home import ROOT, Home, Lock, owner_lock
 from clinic.local.problem import say
 from clinic.local.stack import TICK_SECONDS, Stack, Stopped, base_environment
@@ -71,6 +72,8 @@ def _options(name: str, arguments: list[str]) -> list[str]:
 
 def manage(arguments: list[str]) -> int:
     needs = needs_of(arguments)
+    if arguments[:1] == ["demo_loop"] and needs != Needs.NOTHING:
+        return demo_loop(arguments)
     home = Home.default()
     if needs == Needs.NOTHING:
         nowhere = {"DATABASE_URL": "postgresql://rounds@/rounds", "VALKEY_URL": "unix:///nowhere"}
