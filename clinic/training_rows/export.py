@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Prefetch
 
@@ -48,10 +49,13 @@ class Export:
         }
 
 
-def export(*, site: Site, format: str, cap: Fraction = CAP) -> Export:
-    """Only approved feedback with consent, not withdrawn, on cases that training may see; KeyError for no format."""
+def export(*, site: Site, format: str, cap: Fraction = CAP, among: Collection[UUID] | None = None) -> Export:
+    """Only approved feedback with consent, not withdrawn, on cases that training may see; KeyError for no format.
+
+    With `among` nothing else is read, so that weights are those of these rows alone.
+    """
     found = Export(format)
-    usable = list(_usable(feedback_of(site), found))
+    usable = list(_usable(feedback_of(site, among=among), found))
     speech = Speech()
     if format == "grpo":
         _collect_cases(usable, speech, found, cap)
@@ -60,12 +64,13 @@ def export(*, site: Site, format: str, cap: Fraction = CAP) -> Export:
     return found
 
 
-def feedback_of(site: Site) -> Iterable[Feedback]:
+def feedback_of(site: Site, *, among: Collection[UUID] | None = None) -> Iterable[Feedback]:
     """Everything that was given at a site, oldest first, with what rows are written from."""
     turns = Prefetch("consultation__turns", Turn.objects.order_by("number"))
     related = ("turn__consultation__model_version", "consultation__case", "consultation__model_version")
     pair = ("consultation__case", "consultation__model_version", "other__case", "other__model_version")
-    rows = Feedback.objects.filter(site=site).select_related(
+    given = Feedback.objects.filter(site=site)
+    rows = (given if among is None else given.filter(pk__in=list(among))).select_related(
         "by", *related, "annotation__rubric_version__rubric", *(f"annotation__item__{name}" for name in pair)
     )
     kept = rows.prefetch_related(turns, "annotation__ratings__criterion", "annotation__preferences")
