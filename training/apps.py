@@ -8,8 +8,11 @@ class TrainingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """The clinic asks which cases were measured on; it may not look here itself."""
+        """The clinic asks what only this room knows; it may not look here itself."""
         from clinic.learnable import MEASURED
+        from clinic.services.cases import FORGETS
         from training.measured import measured
+        from training.snapshots.forgetting import forget
 
         MEASURED.append(measured)
+        FORGETS.append(forget)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,18 @@ from django.utils import timezone
 from agents import records
 from agents.records import Rejection
 from agents.types import CaseRecord
-from clinic.models import AnnotationQueue, Case, CaseKind, ConsultationStatus, Patient, QueueItem, Role, Site, User
+from clinic.models import (
+    AnnotationQueue,
+    Case,
+    CaseKind,
+    ConsultationStatus,
+    FeedbackUse,
+    Patient,
+    QueueItem,
+    Role,
+    Site,
+    User,
+)
 from clinic.services import audit, versions
 from clinic.services.case_export import document
 from clinic.services.errors import SENTENCES, Refused
@@ -27,6 +38,8 @@ from clinic.services.records import case_record as case_record
 MAY_EXPORT = (Role.ADMIN, Role.RESEARCHER)
 MAY_ENTER = (Role.CLINICIAN, Role.ADMIN)
 IMPORT_BYTES = 512_000_000
+FORGETS: list[Callable[[Case], None]] = []
+"""Who keeps copies of cases outside of their rows; asked before one is purged, and may refuse."""
 
 
 @dataclass(slots=True)
@@ -234,6 +247,8 @@ def purge(*, case: Case, by: User | None) -> dict[str, int]:
     if case.deleted_at is None:
         raise Refused("Delete the case first; only deleted cases are purged.")
     target, site, patient = case.pk, case.site, case.patient
+    for forget in FORGETS:
+        forget(case)
     removed = {name.removeprefix("clinic."): rows for name, rows in _delete(case, patient) if rows}
     audit.record(by=by, action="case.purged", noun="case", target=target, site=site, data={"rows": removed})
     return removed
@@ -244,6 +259,8 @@ def _delete(case: Case, patient: Patient | None) -> Iterator[tuple[str, int]]:
     AnnotationQueue.objects.filter(rubric_version__rubric__case=case).update(rubric_version=None)
     judged = Q(consultation__case=case) | Q(other__case=case) | Q(rubric_version__rubric__case=case)
     counted = Counter(QueueItem.objects.filter(judged).delete()[1])
+    # Which versions learned from it stays known by its key, in the manifests of their snapshots.
+    counted.update(FeedbackUse.objects.filter(feedback__consultation__case=case).delete()[1])
     counted.update(case.delete()[1])
     yield from counted.items()
     if patient and not patient.cases.exists():
