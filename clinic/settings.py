@@ -52,6 +52,13 @@ WORLD_API_KEY = env.text("WORLD_API_KEY", "")
 WORLD_STOPS = [stop for stop in env.text("WORLD_STOPS", "").split(",") if stop]
 INTERNAL_HOSTS = [host for host in env.text("INTERNAL_HOSTS", "").split(",") if host]
 EMBEDDED_WORLD = env.text("ROUNDS_WORLD", "")
+EMBEDDED_AGENTS = env.text("ROUNDS_AGENTS", "")
+# How versions that runs make are served: their merged weights in a server of their own, or as LoRA by name.
+SERVING = env.text("SERVING", "merged")
+if SERVING not in ("merged", "lora"):
+    raise ImproperlyConfigured("SERVING must be 'merged' or 'lora'.")
+LORA_URL = env.text("LORA_URL", POLICY_URL)
+LORA_FOLDER = env.text("LORA_FOLDER", "")
 
 # What must hold across processes for a while: tokens seen, draws of a look-ahead. Never the only copy of anything.
 CACHES = {
@@ -154,7 +161,8 @@ DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "rounds@localhost")
 CELERY_BROKER_URL = VALKEY_URL.replace("unix://", "redis+socket://")
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_ROUTES = {"training.tasks.*": {"queue": "gpu"}}
+# Only what needs an accelerator; everything light goes to the default worker, which is never busy for hours.
+CELERY_TASK_ROUTES = {name: {"queue": "gpu"} for name in ("training.tasks.run", "training.tasks.gate")}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
@@ -163,6 +171,11 @@ CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     "expire_reservations": {"task": "clinic.tasks.expire_reservations", "schedule": 60.0, "options": {"expires": 50}},
     "deliver_webhooks": {"task": "clinic.tasks.deliver_webhooks", "schedule": 60.0, "options": {"expires": 50}},
+    "send_outbox": {"task": "training.tasks.send_outbox", "schedule": 10.0, "options": {"expires": 9}},
+    "recover_runs": {"task": "training.tasks.recover_runs", "schedule": 30.0, "options": {"expires": 25}},
+    "check_identities": {"task": "training.tasks.check_identities", "schedule": 60.0, "options": {"expires": 50}},
+    "recover_gates": {"task": "training.tasks.recover_gates", "schedule": 60.0, "options": {"expires": 50}},
+    "look_at_schedules": {"task": "training.tasks.look_at_schedules", "schedule": 60.0, "options": {"expires": 50}},
 }
 CHANNEL_LAYERS = {
     "default": {
@@ -170,6 +183,11 @@ CHANNEL_LAYERS = {
         "CONFIG": {"hosts": [VALKEY_URL]},
     }
 }
+
+# --- training -----------------------------------------------------------------------------------------------
+TRAINER_PYTHON = env.text("TRAINER_PYTHON", "")
+TRAINING_DISK_GB = float(env.text("TRAINING_DISK_GB", "20"))
+RUN_LEASE_SECONDS = float(env.text("RUN_LEASE_SECONDS", "30"))
 
 # --- safety -------------------------------------------------------------------------------------------------
 CONTENT_SECURITY_POLICY = {

@@ -87,7 +87,7 @@ def manage(arguments: list[str]) -> int:
         theirs = state.get("env", {})
         if _others_will_do(needs, home, state):
             _become(arguments, {**base_environment(home), **theirs})
-        ours = ("POLICY_", "ROUNDS_WORLD")
+        ours = ("POLICY_", "ROUNDS_WORLD", "ROUNDS_AGENTS")
         os.environ.update({name: value for name, value in theirs.items() if not name.startswith(ours)})
     return _with_own_parts(arguments, needs, home, lock, guests)
 
@@ -139,6 +139,7 @@ def _run(stack: Stack, arguments: list[str]) -> int:
     before = signal.signal(signal.SIGINT, lambda number, frame: None)
     child = stack.python(str(ROOT / "manage.py"), *arguments, log=None, cwd=os.getcwd())
     while (code := child.poll()) is None:
-        stack.pause()
+        stack.tick()
+        time.sleep(TICK_SECONDS)
     signal.signal(signal.SIGINT, before)
     return code if code >= 0 else 128 - code

@@ -1,7 +1,7 @@
 """The default model: the serving environment, the weights, and vLLM on this machine's CPU.
 
-Three steps, each a child process, so that the web is up while they run: make .venv-serve, make the weights,
-load them. Where a step fails the reason is said once, and nothing answers in the model's place.
+Steps, each a child process, so that the web is up while they run: make .venv-serve, make the weights (one or more
+of default_model.py), load them. Where a step fails the reason is said once, and nothing answers in the model's place.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from clinic.local import weights
+from clinic.local import default_model
+from clinic.local.default_model import SERVE_PYTHON as PYTHON
+from clinic.local.default_model import SMOLLM, DefaultModel, Step
 from clinic.local.home import ROOT, Home
 from clinic.local.ports import remembered_port
 from clinic.local.problem import LocalProblem, say
 from clinic.local.processes import Child, Keeper
 from clinic.local.services import Service
 
-MODEL_NAME = "smollm2-135m-instruct"
-PYTHON = ROOT / ".venv-serve" / "bin" / "python"
+MODEL_NAME = SMOLLM.name
 CONTEXT = 4096
 OFFLINE = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "VLLM_LOGGING_LEVEL": "INFO"}
 KV_CACHE_GIB = "4"
@@ -39,11 +40,12 @@ class ModelServer:
 
     part, title, kv_cache_gib = "model", "The model server", KV_CACHE_GIB
 
-    def __init__(self, home: Home, keeper: Keeper) -> None:
-        self._home, self._keeper = home, keeper
+    def __init__(self, home: Home, keeper: Keeper, model: DefaultModel = SMOLLM) -> None:
+        self._home, self._keeper, self._model = home, keeper, model
         self.port = remembered_port(home.run / f"{self.part}_port")
         self._server = Service(self.title, self._spawn_server, grace=STOP_SECONDS)
         self._step: Child | None = None
+        self._steps: list[Step] = []
         self._began = time.monotonic()
         self.state = "installing"
         self.failed: str | None = None
@@ -60,9 +62,10 @@ class ModelServer:
     @property
     def served_name(self) -> str:
         """What requests must call the model."""
-        return MODEL_NAME
+        return self._model.name
 
     def start(self) -> None:
+        self.state, self.failed, self._crashes, self._began = "installing", None, 0, time.monotonic()
         self._run([sys.executable, str(ROOT / "run.py"), "env", "serve"], share_output=True)
 
     def _run(self, command: list[str], *, share_output: bool = False) -> None:
@@ -86,12 +89,21 @@ class ModelServer:
         if not went_well:
             what = "serving environment" if self.state == "installing" else f"weights (see {self.log})"
             self._fail(f"The {what} of the default model could not be made; {WITHOUT}, or start again.")
-        elif self.state == "installing" and weights.find(self._home.weights) is None:
+        elif self.state == "installing" and self.folder is None:
             self.state = "converting"
-            say(f"{self.part}: fetching and converting the default weights (93 MB, about 40 seconds)")
-            self._run([str(PYTHON), weights.__file__, str(self._home.weights)])
+            self._steps = self._model.steps(self._home.weights)
+            self._convert()
+        elif self._steps:
+            self._convert()
         else:
             self._load()
+
+    def _convert(self) -> None:
+        """The next step towards the weights."""
+        step, *self._steps = self._steps
+        say(f"{self.part}: {step.say}")
+        own = {"PYTHONPATH": str(ROOT)} if step.in_rounds else {}
+        self._step = self._keeper.spawn(step.command, env={**self._environment(), **own}, log=self.log)
 
     def _load(self) -> None:
         self.state = "loading"
@@ -107,8 +119,13 @@ class ModelServer:
         command += server_arguments(self._folder(), self.port, self.served_name)
         return self._keeper.spawn(command, env=self._environment(), log=self.log)
 
+    @property
+    def folder(self) -> Path | None:
+        """What it loads; None until that is made."""
+        return self._model.find(self._home.weights)
+
     def _folder(self) -> Path:
-        folder = weights.find(self._home.weights)
+        folder = self.folder
         if folder is None:
             raise LocalProblem(f"The default weights are no longer in {self._home.weights}; start again.")
         return folder
@@ -134,6 +151,13 @@ class ModelServer:
                 raise LocalProblem(f"{self.title} ended {self._crashes} times; the reason is in {self.log}.")
             self.tick()
 
+    @property
+    def gave_up(self) -> str:
+        """Why it will not come up by itself; "" while it may."""
+        if self._crashes >= GIVE_UP_AFTER:
+            return f"It ended {self._crashes} times; the reason is in {self.log}."
+        return self.failed or ""
+
     def ask_to_stop(self) -> None:
         if self._step is not None:
             self._step.ask_to_stop()
@@ -156,7 +180,7 @@ def server_arguments(folder: Path, port: int, served_name: str = MODEL_NAME) -> 
         "--host": "127.0.0.1",
         "--port": str(port),
         "--dtype": precision(),
-        "--max-model-len": str(CONTEXT),
+        "--max-model-len": str(context_of(folder)),
         "--max-num-seqs": "32",
         "--max-num-batched-tokens": str(CONTEXT),
         "--structured-outputs-config": json.dumps(structured),
@@ -168,6 +192,12 @@ def server_arguments(folder: Path, port: int, served_name: str = MODEL_NAME) -> 
     # generator cannot do, and the whole engine dies.
     flags = ["--enforce-eager", "--no-enable-chunked-prefill"]
     return [part for name, value in options.items() for part in (name, value)] + flags
+
+
+def context_of(folder: Path) -> int:
+    """CONTEXT, or less where the model was made for less."""
+    known = (folder / "manifest.json").is_file()
+    return min(CONTEXT, int(default_model.manifest(folder).get("context") or CONTEXT)) if known else CONTEXT
 
 
 def precision(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

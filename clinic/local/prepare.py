@@ -28,6 +28,7 @@ def main() -> None:
             with (home.run / "demo.txt").open("w") as out:
                 call_command("seed_demo", stdout=out)
             open_case_banks()
+        tell_supervisor()
     except (CommandError, DatabaseError) as error:
         sys.exit(" ".join(str(error).split()))
 
@@ -37,6 +38,13 @@ def open_case_banks() -> None:
     from clinic.tasks import open_case_banks
 
     open_case_banks.delay()
+
+
+def tell_supervisor() -> None:
+    """Which version serves is a row's word; until now the supervisor had only the last one it heard."""
+    from clinic.services.agent_processes import tell_supervisor
+
+    tell_supervisor()
 
 
 def collect_static() -> None:

@@ -11,8 +11,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from clinic.local import default_model
+from clinic.local.agent_servers import FOLDER, AgentServers
 from clinic.local.home import ROOT, Home, Lock
-from clinic.local.model_server import MODEL_NAME, ModelServer, pinned_engine
+from clinic.local.model_server import ModelServer, pinned_engine
 from clinic.local.postgres import Postgres
 from clinic.local.problem import LocalProblem
 from clinic.local.processes import Child, Keeper
@@ -39,10 +41,12 @@ class Stack:
         self.keeper = Keeper(state_file=home.state_file if lock else None, hold=[lock.fd] if lock else [])
         self.services: list[Service] = []
         self.env = base_environment(home)
-        self.model: ModelServer | None = None
-        self._default_model = None if "POLICY_URL" in self.env else ModelServer(home, self.keeper)
-        if self._default_model:
-            self.env |= {"POLICY_URL": self._default_model.url, "POLICY_MODEL": MODEL_NAME}
+        self.model: AgentServers | None = None
+        self._default_model: ModelServer | None = None
+        if "POLICY_URL" not in self.env:
+            model = default_model.chosen()
+            self._default_model = ModelServer(home, self.keeper, model)
+            self.env |= {"POLICY_URL": self._default_model.url, "POLICY_MODEL": model.name}
             self.env |= {"ROUNDS_EMBEDDED": "1", "POLICY_ENGINE": pinned_engine()}
         self.world: World | None = None
         self.stopping = False
@@ -78,9 +82,12 @@ class Stack:
             part.wait(child)
 
     def start_model(self) -> None:
-        """Begin to bring the default model up; it goes on in `tick`. Not where POLICY_URL names another."""
+        """Begin to bring up the version that serves; it goes on in `tick`. Not where POLICY_URL names another."""
         if self._default_model:
-            self.model = self._default_model
+            # A command beside the owner of this home has files of its own.
+            folder = self.home.run / (FOLDER if self._lock else f"{FOLDER}-{os.getpid()}")
+            self.model = AgentServers(self.home, self.keeper, self._default_model, folder=folder)
+            self.env["ROUNDS_AGENTS"] = str(folder)
             self.model.start()
 
     def offer_world(self) -> None:
@@ -129,7 +136,7 @@ class Stack:
     def publish(self, **facts: Any) -> None:
         """Tell other commands which parts run here and how to use them."""
         shared: tuple[str, ...] = ("DATABASE_URL", "VALKEY_URL", "ROUNDS_PG_BIN")
-        shared += ("POLICY_URL", "POLICY_MODEL", "POLICY_ENGINE", "ROUNDS_EMBEDDED", "ROUNDS_WORLD")
+        shared += ("POLICY_URL", "POLICY_MODEL", "POLICY_ENGINE", "ROUNDS_EMBEDDED", "ROUNDS_WORLD", "ROUNDS_AGENTS")
         parts = {name: self.env[name] for name in shared if name in self.env}
         has_model = self.model is not None or self._default_model is None
         self._state |= {"env": parts, "has_model": has_model, **facts}
@@ -141,7 +148,16 @@ class Stack:
         if self.model:
             self.model.tick()
         if self.world:
-            self.world.tick(busy=self.model is not None and self.model.state not in ("ready", "failed"))
+            self._share(self.world)
+
+    def _share(self, world: World) -> None:
+        """Two model servers at once: an agent's second version goes before the world model (decisions.md 28)."""
+        busy = self.model is not None and (self.model.wants_second or self.model.state not in ("ready", "failed"))
+        if self.model and self.model.wants_second:
+            world.yield_()
+        elif self.model and world.is_wanted:
+            self.model.give_way()
+        world.tick(busy=busy)
 
     def pause(self) -> None:
         """What waiting loops do between two looks: keep everything up, then sleep a little."""
@@ -154,7 +170,7 @@ class Stack:
         if self._lock:
             self.home.state_file.unlink(missing_ok=True)
         stores = (Postgres.name, Valkey.name)
-        users: list[Service | ModelServer | World]
+        users: list[Service | AgentServers | World]
         users = [service for service in self.services if service.name not in stores]
         users += [model for model in (self.model, self.world) if model]
         for user in users:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clinic.local import world_state
 from clinic.local.home import ROOT, Home
-from clinic.local.model_server import GIVE_UP_AFTER, ModelServer, pinned_engine
+from clinic.local.model_server import ModelServer, pinned_engine
 from clinic.local.problem import LocalProblem, say
 from clinic.local.processes import Keeper
 from clinic.local.world_state import WorldState
@@ -38,13 +38,6 @@ class WorldServer(ModelServer):
     def served_name(self) -> str:
         return self.weights.version
 
-    @property
-    def gave_up(self) -> str:
-        """Why it will not come up by itself; "" while it may."""
-        if self._crashes >= GIVE_UP_AFTER:
-            return f"It ended {self._crashes} times; the reason is in {self.log}."
-        return self.failed or ""
-
     def _after_step(self, went_well: bool) -> None:
         if self.state == "merging" and not went_well:
             self._fail(f"The world model's adapter could not be merged (see {self.log}).")
@@ -68,6 +61,11 @@ class WorldServer(ModelServer):
 
     def _folder(self) -> Path:
         return self.weights.folder
+
+    @property
+    def folder(self) -> Path | None:
+        """The base, which has to be there before anything can be merged into it."""
+        return self._model.find(self._home.weights)
 
 
 class World:
@@ -108,6 +106,17 @@ class World:
             say(f"world: stopped, nobody asked for it in {IDLE_SECONDS / 60:.0f} minutes")
             self._end(WorldState())
         self._tell()
+
+    @property
+    def is_wanted(self) -> bool:
+        wanted = world_state.wanted_at(self.folder)
+        return wanted is not None and self._is_fresh(wanted)
+
+    def yield_(self) -> None:
+        """Give the memory to another version of the agent; a new wish brings it back."""
+        if self.server:
+            say("world: stopped, another version of the agent is needed")
+            self._end(WorldState())
 
     def start(self) -> None:
         """Begin to bring it up; it goes on in `tick`."""

@@ -66,8 +66,8 @@ class ModelVersion(StatusModel):
 
     @property
     def may_see_patients(self) -> bool:
-        """While an untrained version serves, patient cases are refused (decisions.md 15)."""
-        return self.training != Training.UNTRAINED
+        """While an untrained version serves, or one for demonstrations only, patient cases are refused."""
+        return self.training != Training.UNTRAINED and not self.manifest.get("demo")
 
 
 class Endpoint(models.Model):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
+from uuid import uuid4
 
 from django.db import transaction
 from django.utils import timezone
@@ -55,7 +56,8 @@ def start(*, case: Case, by: User, alone: bool = False, language: bool = False) 
     """
     if not by.may_consult:
         raise Refused(SENTENCES["may_not_consult"])
-    version, endpoint = versions.serving_agent()
+    key = uuid4()
+    version, endpoint = versions.agent_for(key)
     if case.kind == CaseKind.PATIENT and not version.may_see_patients:
         raise Refused(SENTENCES["untrained_patient"])
     if alone and case.kind == CaseKind.PATIENT:
@@ -63,6 +65,7 @@ def start(*, case: Case, by: User, alone: bool = False, language: bool = False) 
     world = language_world.choice(case) if language else {}
     with transaction.atomic():
         consultation = Consultation.objects.create(
+            id=key,
             site=case.site,
             case=case,
             clinician=by,

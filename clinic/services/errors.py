@@ -19,6 +19,10 @@ SENTENCES = {
         "An untrained model serves at present, so real patients' cases are refused. Use a virtual or published case."
     ),
     "no_agent": "No diagnostic agent is registered yet. Nothing is lost; ask your administrator to start one.",
+    "wrong_identity": (
+        "The agent's server does not answer as the version that was approved, so it gets no new consultation. "
+        "Nothing is lost; your administrator sees the alarm."
+    ),
     "stale": "This consultation has moved on in another window. The page now shows its latest state.",
     "not_yours": "Only the clinician who holds this consultation can steer it. You can still read it.",
     "thinking": "The agent is still working. Wait for its answer, or stop it first.",

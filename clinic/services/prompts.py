@@ -13,7 +13,7 @@ from django.conf import settings
 from agents.codecs import by_name
 from agents.codecs.base import Codec
 from agents.types import Exchange, Inquiry, Message, Observation, PolicyIdentity, Sampling, Source
-from clinic.models import Consultation, Endpoint, ModelOutput, Turn, TurnRole, TurnStatus
+from clinic.models import Consultation, Endpoint, ModelOutput, ModelVersion, Turn, TurnRole, TurnStatus
 from clinic.services.records import case_record
 
 
@@ -58,13 +58,17 @@ def api_key(endpoint: Endpoint) -> str | None:
 
 
 def identity(consultation: Consultation, codec: Codec, sampling: Sampling) -> dict[str, Any]:
-    version = consultation.model_version
+    return identity_of(consultation.model_version, consultation.endpoint, codec, sampling)
+
+
+def identity_of(version: ModelVersion, endpoint: Endpoint, codec: Codec, sampling: Sampling) -> dict[str, Any]:
+    """Who answers, as it is kept with every turn."""
     return PolicyIdentity(
         version=version.version,
         base=version.base,
         adapter=version.adapter or None,
         prompt=codec.digest,
-        engine=consultation.endpoint.engine,
+        engine=endpoint.engine,
         sampling=sampling,
         probe=version.manifest.get("probe"),
     ).as_dict()

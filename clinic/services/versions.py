@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
 
-from clinic.local import weights
+from clinic.local import default_model
+from clinic.local.problem import LocalProblem
 from clinic.models import Endpoint, ModelRole, ModelVersion, StatusChange, Training, User, VersionStatus
 from clinic.services import audit
 from clinic.services.errors import SENTENCES, Refused
@@ -31,6 +32,7 @@ class AgentOfEnvironment:
     url: str
     model_name: str
     engine: str
+    codec: str
 
 
 def serving_agent() -> tuple[ModelVersion, Endpoint]:
@@ -39,6 +41,30 @@ def serving_agent() -> tuple[ModelVersion, Endpoint]:
     if found is None:
         raise Refused(SENTENCES["no_agent"])
     return found
+
+
+def agent_for(consultation: UUID) -> tuple[ModelVersion, Endpoint]:
+    """The agent of a new consultation: by its id the canary, for the canary's share of them, else who serves.
+
+    A server that was found to answer as something else gets no consultation; Refused where that is the serving one.
+    """
+    canary = _canary()
+    if canary and canary.identity_ok is not False and _lot(consultation) < canary.traffic_share:
+        return canary.model_version, canary
+    version, endpoint = serving_agent()
+    if endpoint.identity_ok is False:
+        raise Refused(SENTENCES["wrong_identity"])
+    return version, endpoint
+
+
+def _canary() -> Endpoint | None:
+    found = Endpoint.objects.select_related("model_version").filter(active=True)
+    return found.filter(model_version__role=ModelRole.AGENT, model_version__status=VersionStatus.CANARY).first()
+
+
+def _lot(consultation: UUID) -> float:
+    """In [0, 1), the same for the same id."""
+    return int(hashlib.sha256(consultation.bytes).hexdigest()[:8], 16) / 2**32
 
 
 def _serving() -> tuple[ModelVersion, Endpoint] | None:
@@ -112,6 +138,7 @@ def promote(*, version: ModelVersion, by: User | None, reason: str = "") -> Mode
     for other in ModelVersion.objects.filter(role=version.role, status=VersionStatus.SERVING).exclude(pk=version.pk):
         retire(version=other, by=by, reason=reason)
     if version.status != VersionStatus.SERVING:
+        version.endpoints.filter(active=True).update(traffic_share=1.0)
         version.move_to(VersionStatus.SERVING, by=by, reason=reason)
         audit.record(
             by=by,
@@ -121,6 +148,47 @@ def promote(*, version: ModelVersion, by: User | None, reason: str = "") -> Mode
             data={"role": version.role, "reason": reason},
         )
     return version
+
+
+@transaction.atomic
+def begin_canary(*, version: ModelVersion, share: float, by: User | None, reason: str = "") -> ModelVersion:
+    """Let it answer a share of new consultations; the canary before it is retired."""
+    _lock()
+    if not 0 < share < 1:
+        raise Refused("A canary answers more than none and fewer than all new consultations.")
+    endpoint = version.endpoints.filter(active=True).first()
+    if endpoint is None:
+        raise Refused(f"{version.version} has no endpoint yet, so it cannot serve.")
+    for other in ModelVersion.objects.filter(role=version.role, status=VersionStatus.CANARY).exclude(pk=version.pk):
+        retire(version=other, by=by, reason=f"{version.version} takes its place as canary")
+    Endpoint.objects.filter(pk=endpoint.pk).update(traffic_share=share)
+    if version.status != VersionStatus.CANARY:
+        version.move_to(VersionStatus.CANARY, by=by, reason=reason)
+    facts = {"share": share, "reason": reason}
+    audit.record(by=by, action="version.canary", noun="model_version", target=version.version, data=facts)
+    return version
+
+
+@transaction.atomic
+def begin_shadow(*, version: ModelVersion, by: User | None, reason: str = "") -> ModelVersion:
+    """Let it answer unseen beside the one that serves."""
+    _lock()
+    version.move_to(VersionStatus.SHADOW, by=by, reason=reason)
+    audit.record(by=by, action="version.shadow", noun="model_version", target=version.version, data={"reason": reason})
+    return version
+
+
+@transaction.atomic
+def keep_fingerprint(*, version: ModelVersion, name: str, fingerprint: dict[str, object], source: str) -> ModelVersion:
+    """What its weights answer to the identity probes; kept once, since a later one could be another's."""
+    locked = ModelVersion.objects.select_for_update().get(pk=version.pk)
+    if "fingerprint" not in locked.manifest:
+        locked.manifest |= {"probe": name, "fingerprint": fingerprint, "fingerprint_from": source}
+        locked.save(update_fields=["manifest"])
+        facts = {"probe": name, "from": source}
+        audit.record(by=None, action="version.fingerprinted", noun="model_version", target=version.version, data=facts)
+    version.manifest = locked.manifest
+    return locked
 
 
 @transaction.atomic
@@ -151,7 +219,7 @@ def follow_environment() -> ModelVersion | None:
         version=wanted.version,
         name=wanted.name,
         base=wanted.base,
-        codec=settings.POLICY_CODEC,
+        codec=wanted.codec,
         training=wanted.training,
     )
     register_endpoint(
@@ -173,23 +241,31 @@ def agent_of_environment() -> AgentOfEnvironment | None:
 
 def _embedded() -> AgentOfEnvironment | None:
     """The default model, named by the sha256 over its weights; None until they are made."""
-    folder = weights.find(Path(settings.WEIGHTS_FOLDER)) if settings.WEIGHTS_FOLDER else None
-    base = settings.POLICY_BASE or (_content_of(folder) if folder else "")
+    try:
+        model = default_model.chosen()
+    except LocalProblem as problem:
+        raise Refused(str(problem)) from problem
+    folder = model.find(Path(settings.WEIGHTS_FOLDER)) if settings.WEIGHTS_FOLDER else None
+    told = default_model.manifest(folder) if folder else {}
+    base = settings.POLICY_BASE or str(told.get("content", ""))
     if not base:
         return None
     return AgentOfEnvironment(
         version=f"dx-base-{base[:12]}",
-        name=weights.MODEL,
+        name=model.title,
         base=base,
         training=Training.UNTRAINED,
         url=settings.POLICY_URL,
         model_name=settings.POLICY_MODEL,
         engine=settings.POLICY_ENGINE or "vllm-cpu",
+        codec=str(told.get("codec") or settings.POLICY_CODEC),
     )
 
 
-def _content_of(folder: Path) -> str:
-    return str(json.loads((folder / "manifest.json").read_text())["content"])
+def default_folder(version: ModelVersion) -> Path | None:
+    """The default model's folder here, if this version is made of it."""
+    folder = default_model.chosen().find(Path(settings.WEIGHTS_FOLDER)) if settings.WEIGHTS_FOLDER else None
+    return folder if folder and default_model.version_of(folder) == version.version else None
 
 
 def _external() -> AgentOfEnvironment:
@@ -206,6 +282,7 @@ def _external() -> AgentOfEnvironment:
         url=settings.POLICY_URL,
         model_name=settings.POLICY_MODEL,
         engine=settings.POLICY_ENGINE,
+        codec=settings.POLICY_CODEC,
     )
 
 

@@ -14,10 +14,10 @@ import orjson
 
 from agents.client import PolicyClient
 from agents.codecs.base import StreamParser
-from agents.errors import PolicyError
+from agents.errors import PolicyError, PolicyUnavailable
 from agents.types import Action, MalformedAction, Message
 from clinic.models import Endpoint, Event
-from clinic.services import agent_turns
+from clinic.services import agent_processes, agent_turns
 from clinic.services.agent_turns import Lease, LeaseLost, Spoken
 from clinic.services.prompts import Prompt, prompt_for_turn
 from clinic.streaming.committer import Committer
@@ -28,6 +28,7 @@ from clinic.streaming.stream import EARLY, Stream
 log = logging.getLogger(__name__)
 R = TypeVar("R")
 REPAIRS = 1
+AWAKE_SECONDS, LOOK_SECONDS = 180.0, 0.5
 INTERACTIVE = 0
 """Priority of a waiting clinician; rollouts and drafts ask with a higher number (decisions.md 16)."""
 
@@ -148,6 +149,7 @@ class Producer:
 
     async def _relay(self, prompt: Prompt, messages: list[Message], parser: StreamParser, clock: Clock) -> None:
         stream, committer = self._enter(), self._parts.committer
+        await self._awake(prompt)
         answer = self._parts.client(prompt.endpoint).stream(
             messages, sampling=prompt.sampling, response_format=prompt.response_format, priority=INTERACTIVE
         )
@@ -160,6 +162,15 @@ class Producer:
                         stream.say(piece.field, piece.text)
                     if stream.pieces >= EARLY:
                         committer.hurry()
+
+    async def _awake(self, prompt: Prompt) -> None:
+        """A consultation keeps its version: where that version's server was stopped meanwhile, it is started again."""
+        deadline = time.monotonic() + AWAKE_SECONDS
+        while not await self._parts.threads.run_patiently(agent_processes.is_up, prompt.endpoint):
+            may = await self._parts.threads.run_patiently(agent_processes.may_come_up, prompt.endpoint)
+            if not may or time.monotonic() > deadline:
+                raise PolicyUnavailable("the version's server does not start", code="policy_unavailable")
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _guarded(self, work: Awaitable[R]) -> R:
         """Await `work`, turning our own interruption into its reason; the process's end stays a cancellation."""
