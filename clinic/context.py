@@ -67,11 +67,16 @@ def served() -> Served:
 ANNOTATION = ("rubric", "queue", "sheet", "agreement", "judge", "learning")
 
 
+TRAINING = ("run", "schedule", "snapshot", "lineage", "gate", "deployment", "drift", "alarm")
+
+
 def place(request: HttpRequest) -> str:
-    """The first word of the address's name; the parts of annotation are one place in the navigation."""
+    """The first word of the address's name; the parts of annotation and of training are one place each."""
     name = (request.resolver_match.url_name if request.resolver_match else "") or ""
     word = name.split("_")[0]
-    return "annotation" if word in ANNOTATION else word
+    if word in ANNOTATION:
+        return "annotation"
+    return "training" if word in TRAINING else word
 
 
 def product(request: HttpRequest) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""Pages of evaluations, and of the judge as an instrument."""
+"""Pages of evaluations, of the judge as an instrument, and of the training room, a module per part."""
 
 from django.urls import path
 
 from training import views, views_instrument
+from training.addresses import runs
 
 app_name = "training"
 ONE = "evaluations/<int:evaluation_id>/"
@@ -20,4 +21,5 @@ urlpatterns = [
     path("judge/", views_instrument.judge, name="judge"),
     path("judge/start/", views_instrument.judge_start, name="judge_start"),
     path("judge/rubrics/<uuid:version_id>/", views_instrument.judge_version, name="judge_version"),
+    *runs.urlpatterns,
 ]

@@ -21,10 +21,13 @@ LOG_BYTES = 20_000_000
 
 
 class Keeper:
-    """Starts children under a watcher; closing it, or dying, ends every child still there."""
+    """Starts children under a watcher; closing it, or dying, ends every child still there.
 
-    def __init__(self, *, state_file: Path | None, hold: Sequence[int] = ()) -> None:
-        self.mark = f"{MARK_VARIABLE}={uuid.uuid4().hex}"
+    A keeper below another one marks its children by another `variable`, so that they carry both marks.
+    """
+
+    def __init__(self, *, state_file: Path | None, hold: Sequence[int] = (), variable: str = MARK_VARIABLE) -> None:
+        self.mark = f"{variable}={uuid.uuid4().hex}"
         read_end, self._pipe = os.pipe()
         command = [sys.executable, "-I", "-S", keeper_script.__file__, self.mark, str(state_file or "")]
         # The watcher must not carry the mark itself, and shares the owner's lock until all is ended.

@@ -49,6 +49,9 @@ annotation_only = _only(
 )
 annotators_only = _only(lambda user: user.may_annotate, "Only annotators and adjudicators judge consultations.")
 queue_keepers_only = _only(lambda user: user.may_run_queues, "Only adjudicators and administrators open this page.")
+training_only = _only(
+    lambda user: user.may_see_training, "Only adjudicators, researchers and administrators open the training room."
+)
 adjudicators_only = _only(lambda user: user.may_adjudicate, "Only an adjudicating physician may do this.")
 
 __all__ = [
@@ -59,4 +62,5 @@ __all__ = [
     "annotation_only",
     "annotators_only",
     "queue_keepers_only",
+    "training_only",
 ]

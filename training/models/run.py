@@ -121,6 +121,11 @@ class Run(StatusModel):
     def __str__(self) -> str:
         return self.name or f"Run {str(self.id)[:8]}"
 
+    @property
+    def is_alive(self) -> bool:
+        """It waits for a worker or one is at work on it."""
+        return self.status in (RunStatus.QUEUED, RunStatus.RUNNING)
+
 
 class RunMetric(models.Model):
     """One line of metrics.jsonl; a step that is done again after a resume replaces what was measured before."""

@@ -1,0 +1,100 @@
+"""What a run folder begins with: config.json, and where the weights lie that the trainer goes on from.
+
+{"run", "name", "trainer", "seeds": {"order", "model", "rollout"}, "methods": the recipe of training.methods,
+"recipe": the trainer's settings: base, start (an adapter, or null), and what the run's own config says,
+"base": what the base weights are, "from": the version, "snapshot_of": the snapshot's digest}
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from clinic.local import model_server, weights
+from clinic.local.ports import free_port
+from clinic.models import ModelVersion
+from clinic.services.errors import Refused
+from training import places
+from training.methods import recipe as recipes
+from training.models import Run, TrainerName
+from training.runs.sentences import SENTENCES
+
+OWN, LOCAL = "own", "local"
+DEFAULTS: dict[str, dict[str, Any]] = {
+    TrainerName.WORLD: {"steps": 200, "warmup": 15, "micro_tokens": 2048, "step_tokens": 500, "threads": 1},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Folders of the base model and, where the version is an adapter on it, of the adapter."""
+
+    base: Path
+    adapter: Path | None
+    described: dict[str, Any]
+
+
+def of(run: Run) -> dict[str, Any]:
+    """config.json of a new run folder, provenance and the data's digest not yet added. Raises Refused."""
+    found = weights_of(run.start)
+    recipe = {**DEFAULTS.get(run.trainer, {}), **run.config}
+    recipe |= {"base": str(found.base), "start": str(found.adapter) if found.adapter else None}
+    told: dict[str, Any] = {
+        "run": str(run.pk),
+        "name": run.name,
+        "trainer": run.trainer,
+        "seeds": {"order": run.seed, "model": run.seed, "rollout": run.seed},
+        "recipe": recipe,
+        "methods": recipes.load(run.recipe).as_dict(),
+        "base": found.described,
+        "from": run.start.version if run.start else None,
+        "codec": run.start.codec if run.start else None,
+        "snapshot_of": run.snapshot.digest if run.snapshot else None,
+    }
+    if run.trainer == TrainerName.GRPO:
+        recipe.update(_rollouts(recipe))
+    return told
+
+
+def weights_of(version: ModelVersion | None) -> Weights:
+    """Where a version's weights lie on this machine; None is the default model. Raises Refused."""
+    base = _default() if version is None else _by_content(version.base)
+    adapter = places.adapters() / version.version if version and version.adapter else None
+    if base is None or (adapter and not adapter.is_dir()):
+        raise Refused(SENTENCES["no_weights"].format(version=version.version if version else "the default model"))
+    manifest = json.loads((base / "manifest.json").read_text())
+    described = {"model": manifest.get("model", base.name), "content": manifest["content"]}
+    return Weights(base, adapter, {**described, "licence": manifest.get("licence", "not stated")})
+
+
+def _default() -> Path | None:
+    return weights.find(places.weights())
+
+
+def _by_content(content: str) -> Path | None:
+    """The model folder whose manifest names this content."""
+    for path in sorted(places.weights().glob("*/manifest.json")):
+        if json.loads(path.read_text()).get("content") == content:
+            return path.parent
+    return None
+
+
+def _rollouts(recipe: dict[str, Any]) -> dict[str, Any]:
+    """How episodes are sampled: "own" is a server that the trainer starts for itself; else an address, or "local"."""
+    wanted = recipe.get("rollouts", OWN if model_server.PYTHON.is_file() else LOCAL)
+    if wanted != OWN:
+        return {"rollouts": wanted}
+    port = free_port()
+    served = "policy"
+    command = [str(model_server.PYTHON), "-m", "vllm.entrypoints.openai.api_server"]
+    command += model_server.server_arguments(Path("{weights}"), port, served)
+    return {"rollouts": OWN, "served_name": served, "serve_command": command, "port": port}
+
+
+def root() -> Path:
+    """Of the code, where trainers are modules."""
+    return Path(settings.BASE_DIR)
