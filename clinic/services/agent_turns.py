@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -32,6 +33,8 @@ from clinic.services.events import Outbox
 
 MAX_ATTEMPTS = 12
 """A turn whose producers keep dying is given up, so that it cannot take every process down with it."""
+COMPLETED: list[Callable[[Turn], None]] = []
+"""Who else hears of a completed turn, inside its transaction; the other room adds itself when it starts."""
 AFTER = {
     ActionKind.ASK: ConsultationStatus.WAITING,
     ActionKind.EXAMINE: ConsultationStatus.WAITING,
@@ -155,6 +158,8 @@ def complete(*, lease: Lease, action: Action, spoken: Spoken) -> list[Event]:
         turn.consultation.move_to(status, by=None)
         ModelOutput.objects.filter(turn=turn, attempt=lease.attempt).update(complete=True)
         events = _last_words(turn, spoken, EventType.DONE, {"status": status, "action": str(action.kind)})
+        for hear in COMPLETED:
+            hear(turn)
         _audit(turn, "completed", action=str(action.kind))
     return events
 

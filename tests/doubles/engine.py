@@ -55,7 +55,7 @@ class FakeEngine:
 
     `script` holds texts to say, in turn; when it is used up (or absent) the answers are random valid actions,
     reproducible from `seed` and the number of the request. `rate` is tokens per second and stream, 0 for at once;
-    `burst` tokens are sent together.
+    `burst` tokens are sent together. `weights` stands for what is loaded: other ones give a prompt other log-probs.
     """
 
     def __init__(
@@ -68,10 +68,13 @@ class FakeEngine:
         first_token_seconds: float = 0.0,
         model: str = "fake-model",
         context: int = 4096,
+        weights: str = "fake",
     ) -> None:
         self.script = deque(script)
         self.seed, self.rate, self.burst = seed, rate, burst
         self.first_token_seconds, self.model, self.context = first_token_seconds, model, context
+        self.weights = weights
+        self.adapters: dict[str, str] = {}
         self.requests: list[Said] = []
         self.faults: deque[Fault] = deque()
         self.port = 0
@@ -105,6 +108,8 @@ class FakeEngine:
         app.router.add_post("/v1/completions", self._chat)
         app.router.add_post("/tokenize", self._tokenize)
         app.router.add_get("/v1/models", self._models)
+        app.router.add_post("/v1/load_lora_adapter", self._load_adapter)
+        app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/health", self._health)
         app.router.add_post("/fake/fail", self._fail)
         app.router.add_get("/fake/said", self._said)
@@ -120,8 +125,23 @@ class FakeEngine:
             await self._runner.cleanup()
 
     async def _models(self, _: web.Request) -> web.Response:
-        entry = {"id": self.model, "object": "model", "owned_by": "fake", "max_model_len": self.context}
-        return web.json_response({"object": "list", "data": [entry]})
+        entry = {"object": "model", "owned_by": "fake", "max_model_len": self.context}
+        listed = [{"id": name, **entry} for name in (self.model, *self.adapters)]
+        return web.json_response({"object": "list", "data": listed})
+
+    async def _load_adapter(self, request: web.Request) -> web.Response:
+        body = orjson.loads(await request.read())
+        name, path = body["lora_name"], body["lora_path"]
+        if name in self.adapters or name == self.model:
+            return _error(400, "InvalidUserInput", f"The lora adapter '{name}' has already been loaded.")
+        self.adapters[name] = path
+        return web.Response(text=f"Success: LoRA adapter '{name}' added successfully.")
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        labels = f'{{engine="0",model_name="{self.model}"}}'
+        lines = [f"vllm:num_requests_running{labels} {float(len(self.running))}"]
+        lines += [f"vllm:num_requests_waiting{labels} 0.0"]
+        return web.Response(text="\n".join(lines) + "\n")
 
     async def _health(self, _: web.Request) -> web.Response:
         return web.Response()
@@ -159,7 +179,7 @@ class FakeEngine:
             return _error(500, "InternalServerError", "Internal server error")
         if fault.kind == "http_400":
             return _error(400, "BadRequestError", "bad request", param="messages")
-        if body["model"] != self.model:
+        if body["model"] != self.model and body["model"] not in self.adapters:
             return _error(404, "NotFoundError", f"The model `{body['model']}` does not exist.", param="model")
         if _prompt_tokens(body) > self.context:
             text = f"This model's maximum context length is {self.context} tokens. However, your prompt is longer."
@@ -257,7 +277,21 @@ class FakeEngine:
                 choice["logprobs"] = {"content": [_logprob(token) for token in part]}
         return _event(event)
 
+    def _completion(self, said: Said, tokens: list[str], finish: str) -> dict:
+        """Of a plain prompt, in one piece; the ids of a prompt are those given, or made of its text."""
+        body, choice = said.body, {"index": 0, "text": said.text, "logprobs": None, "finish_reason": finish}
+        prompt = body["prompt"]
+        ids = prompt if isinstance(prompt, list) else [_token_id(token) for token in _TOKEN.findall(prompt)]
+        if body.get("return_token_ids"):
+            choice |= {"prompt_token_ids": ids, "token_ids": [_token_id(token) for token in tokens]}
+        if body.get("prompt_logprobs") is not None:
+            loaded = self.adapters.get(body["model"], self.weights)
+            choice["prompt_logprobs"] = [None, *({str(i): _of_weights(loaded, n, i)} for n, i in enumerate(ids[1:], 1))]
+        return {**self._head(said), "choices": [choice], "usage": _usage(body, len(tokens))}
+
     def _whole(self, said: Said, tokens: list[str], finish: str) -> dict:
+        if "prompt" in said.body:
+            return self._completion(said, tokens, finish)
         message = {"role": "assistant", "content": said.text}
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
         if said.body.get("logprobs"):
@@ -293,6 +327,12 @@ def _token_id(token: str) -> int:
 def _logprob(token: str) -> dict:
     value = -(_token_id(token) % 100) / 50
     return {"token": token, "logprob": value, "bytes": list(token.encode()), "top_logprobs": []}
+
+
+def _of_weights(weights: str, position: int, token: int) -> dict:
+    """The log-prob that these weights give to a token there: the same each time, and another for other weights."""
+    value = -4 * random.Random(f"{weights}:{position}:{token}").random()
+    return {"logprob": value, "rank": 1, "decoded_token": ""}
 
 
 async def _serve(options: argparse.Namespace) -> None:

@@ -87,7 +87,7 @@ def judged(version: ModelVersion, own: Fingerprint, read: Fingerprint) -> Findin
     distance = identity.distance(own, read)
     start = _start_of(version)
     from_start = identity.distance(start, read) if start else None
-    told = {"distance": distance, "from_start": from_start}
+    told: dict[str, Any] = {"distance": distance, "from_start": from_start}
     if distance > TOLERANCE:
         return Finding(False, f"It answers {distance:.2f} nats per token away from {version.version}.", **told)
     apart = start is not None and identity.distance(own, start) > RESOLUTION

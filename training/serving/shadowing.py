@@ -50,7 +50,7 @@ def on_turn(turn: Turn) -> None:
     from training.tasks import shadow_turn
 
     if in_shadow().exists() and _may_be_shown(turn.consultation):
-        transaction.on_commit(lambda: shadow_turn.delay(turn.pk))
+        transaction.on_commit(lambda: shadow_turn.delay(turn.pk), robust=True)
 
 
 def in_shadow() -> Any:
