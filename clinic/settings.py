@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
@@ -176,6 +177,7 @@ CELERY_BEAT_SCHEDULE = {
     "check_identities": {"task": "training.tasks.check_identities", "schedule": 60.0, "options": {"expires": 50}},
     "recover_gates": {"task": "training.tasks.recover_gates", "schedule": 60.0, "options": {"expires": 50}},
     "look_at_schedules": {"task": "training.tasks.look_at_schedules", "schedule": 60.0, "options": {"expires": 50}},
+    "watch_drift": {"task": "training.tasks.watch_drift", "schedule": crontab(hour=4, minute=20)},
 }
 CHANNEL_LAYERS = {
     "default": {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from celery.signals import worker_shutting_down
 
-from training import gates, judging, outbox, runs, serving
+from training import drift, gates, judging, outbox, runs, serving
 from training.runs import recovery, schedules, supervisor
 from training.serving import shadowing
 
@@ -62,6 +62,12 @@ def check_identities() -> dict[str, bool]:
 def shadow_turn(turn_id: int) -> str:
     """What the version in shadow answers to a turn that another one took."""
     return shadowing.answer(turn_id)
+
+
+@shared_task
+def watch_drift() -> int:
+    """Every day: whether who comes and what the agent does are as they were; how many alarms are open for it."""
+    return drift.watch_all()
 
 
 @worker_shutting_down.connect
