@@ -30,10 +30,10 @@ def run_list(request: SignedIn) -> HttpResponse:
 @admins_only
 def run_new(request: SignedIn) -> HttpResponse:
     """The form of a new run."""
-    form = NewRun(request.POST or None, user=request.user)
-    if request.method == "POST" and form.is_valid():
+    form, site = NewRun(request.POST or None, user=request.user), request.user.site
+    if request.method == "POST" and site and form.is_valid():
         try:
-            run = runs.start(site=request.user.site, by=request.user, **form.wanted())
+            run = runs.start(site=site, by=request.user, **form.wanted())
         except Refused as refused:
             form.add_error(None, str(refused))
         else:

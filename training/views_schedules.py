@@ -36,10 +36,10 @@ def schedule_edit(request: SignedIn, schedule_id: int | None = None) -> HttpResp
     """A new one, or one of the site's."""
     schedule = _mine(request, schedule_id) if schedule_id is not None else None
     initial = ScheduleForm.initial_of(schedule) if schedule else {}
-    form = ScheduleForm(request.POST or None, initial=initial)
-    if request.method == "POST" and form.is_valid():
+    form, site = ScheduleForm(request.POST or None, initial=initial), request.user.site
+    if request.method == "POST" and site and form.is_valid():
         try:
-            schedules.save(site=request.user.site, by=request.user, schedule=schedule, **form.wanted())
+            schedules.save(site=site, by=request.user, schedule=schedule, **form.wanted())
         except Refused as refused:
             form.add_error(None, str(refused))
         else:

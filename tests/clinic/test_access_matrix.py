@@ -36,6 +36,7 @@ from tests.clinic.annotation import (
     access_sheet,
 )
 from tests.training.factories import make_evaluated, make_evaluation
+from tests.training.runs import access as access_runs
 
 OWN, COLLEAGUE, PATIENT, ELSEWHERE = "own", "a colleague's", "a colleague's real patient", "another site's"
 WHOSE = (OWN, COLLEAGUE, PATIENT, ELSEWHERE)
@@ -66,6 +67,9 @@ SITE_ROWS = ["training:evaluation_detail", "training:evaluation_episode", "train
 PARTS = (access_rubrics, access_queues, access_sheet, access_agreement, access_learning)
 ANNOTATION = frozenset().union(*(part.NAMES for part in PARTS))
 """Each is tested, strangers included, in test_access of its part."""
+TRAINING_PARTS = (access_runs,)
+TRAINING = frozenset().union(*(part.NAMES for part in TRAINING_PARTS))
+"""The same, in tests/training/PART/test_access.py."""
 OTHERS = ("case_detail", "people_withdraw", "integration_switch", "feedback_withdraw", "feedback_consent")
 
 
@@ -82,7 +86,7 @@ def names(patterns: list[Any] | None = None, space: str = "") -> Iterator[str]:
 
 def test_no_address_is_missing_from_the_matrix():
     listed = {*ROOM_PAGES, *(f"consultation_{verb}" for verb in ROOM_VERBS), *LEDGER, *DRAFTS, *EVERYBODY, *ADMINS}
-    listed |= {*PERSON, *OPEN, *SITE_ROWS, *OTHERS, *ANNOTATION}
+    listed |= {*PERSON, *OPEN, *SITE_ROWS, *OTHERS, *ANNOTATION, *TRAINING}
     assert set(names()) == listed
 
 

@@ -22,6 +22,7 @@ from training import places
 from training.methods import recipe as recipes
 from training.models import Run, TrainerName
 from training.runs.sentences import SENTENCES
+from training.serving import files
 
 OWN, LOCAL = "own", "local"
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -62,7 +63,7 @@ def of(run: Run) -> dict[str, Any]:
 
 def weights_of(version: ModelVersion | None) -> Weights:
     """Where a version's weights lie on this machine; None is the default model. Raises Refused."""
-    base = _default() if version is None else _by_content(version.base)
+    base = _default() if version is None else files.base_folder(version.base)
     adapter = places.adapters() / version.version if version and version.adapter else None
     if base is None or (adapter and not adapter.is_dir()):
         raise Refused(SENTENCES["no_weights"].format(version=version.version if version else "the default model"))
@@ -73,14 +74,6 @@ def weights_of(version: ModelVersion | None) -> Weights:
 
 def _default() -> Path | None:
     return weights.find(places.weights())
-
-
-def _by_content(content: str) -> Path | None:
-    """The model folder whose manifest names this content."""
-    for path in sorted(places.weights().glob("*/manifest.json")):
-        if json.loads(path.read_text()).get("content") == content:
-            return path.parent
-    return None
 
 
 def _rollouts(recipe: dict[str, Any]) -> dict[str, Any]:

@@ -59,5 +59,5 @@ def forget_checkpoints(run: Run) -> int:
 
 def _order(keep: Run | None) -> list[Run]:
     ended = [RunStatus.SUCCEEDED, RunStatus.CANCELLED, RunStatus.FAILED]
-    found = Run.objects.filter(status__in=ended).exclude(pk=keep.pk if keep else None).order_by("finished_at")
-    return sorted(found, key=lambda run: run.status != RunStatus.SUCCEEDED)
+    found = Run.objects.filter(status__in=ended).order_by("finished_at")
+    return sorted((run for run in found if run != keep), key=lambda run: run.status != RunStatus.SUCCEEDED)

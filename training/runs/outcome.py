@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from clinic.models import ModelVersion
 from clinic.services import audit
-from training import lineage
+from training import lineage, serving
 from training.models import Run, RunStatus, TrainerName
 from training.rundir import RunDir, RunFolderError, sha256
 from training.runs.lease import Held
@@ -22,8 +22,6 @@ KEPT_OF_MANIFEST = ("snapshot", "seeds", "provenance", "counts", "probe", "end",
 
 def succeed(held: Held, folder: Path, manifest: dict[str, Any]) -> Run:
     """Succeeded, its version registered, its feedback consumed: all of it or nothing. Or LostLease."""
-    from training import serving
-
     with held.settled() as run:
         version = None if run.trainer == TrainerName.REWARD else serving.register_result(run)
         known = _made_before(run, version)

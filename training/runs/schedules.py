@@ -51,8 +51,8 @@ def save(
     """A new schedule, or a changed one; its runs are started in the name of who saved it last. Raises Refused."""
     asking.check_admin(by, site)
     days = sorted(set(weekdays or []))
-    others = Schedule.objects.filter(site=site, name=name.strip()).exclude(pk=schedule.pk if schedule else None)
-    if not name.strip() or others.exists():
+    same_name = Schedule.objects.filter(site=site, name=name.strip()).first()
+    if not name.strip() or (same_name and same_name != schedule):
         raise Refused(SENTENCES["name"])
     if not all(isinstance(day, int) and 0 <= day <= 6 for day in days):
         raise Refused(SENTENCES["weekdays"])

@@ -153,7 +153,7 @@ class Watch:
         self._waiting += lines.new()
         if self._waiting:
             step = max(line["step"] for line in self._waiting)
-            changes |= {"step": step, "steps": max(run.steps, step)}
+            changes |= {"step": step, "steps": max(run.steps, step, *map(_planned, self._waiting))}
         text = ends(*logs)
         if text != run.log:
             changes["log"] = text
@@ -170,6 +170,12 @@ class Watch:
             return False
         self._waiting, self._beaten = [], time.monotonic()
         return asked
+
+
+def _planned(line: dict[str, Any]) -> int:
+    """The number of steps, where the trainer's lines say it."""
+    told = line.get("steps")
+    return told if isinstance(told, int) and 0 < told < 2**31 else 0
 
 
 def _hand_on(held: Held) -> None:
