@@ -1,0 +1,46 @@
+"""A home of the test's own, a base that serves in it, and the keeper of servers over fake engines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clinic.models import ModelVersion
+from clinic.services import agent_processes
+from tests.doubles.fleet import Fleet
+from tests.training.serving import factories
+from training import places, serving
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Path:
+    monkeypatch.setenv("ROUNDS_HOME", str(tmp_path))
+    monkeypatch.setenv("ROUNDS_WEIGHTS", str(tmp_path / "weights"))
+    settings.WEIGHTS_FOLDER = str(tmp_path / "weights")
+    settings.SERVING, settings.EMBEDDED_MODEL = "merged", False
+    assert places.weights() == tmp_path / "weights"
+    return tmp_path
+
+
+@pytest.fixture
+def base(db: None, home: Path) -> str:
+    return factories.make_base()
+
+
+@pytest.fixture
+def fleet(home: Path, settings: Any) -> Iterator[Fleet]:
+    with Fleet(home) as fleet:
+        settings.EMBEDDED_AGENTS = str(fleet.folder)
+        yield fleet
+
+
+@pytest.fixture
+def served(base: str, fleet: Fleet) -> ModelVersion:
+    """The base serves, and its server is up."""
+    version = factories.make_serving()
+    agent_processes.tell_supervisor()
+    serving.bring_up(version)
+    return version
