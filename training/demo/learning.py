@@ -15,6 +15,7 @@ from training.models import Gate, GateStatus, Run, RunStatus, SignatureRole, Sna
 RUN_OVER = (RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED)
 GATE_OVER = (GateStatus.PASSED, GateStatus.FAILED, GateStatus.UNDECIDED, GateStatus.BROKE)
 PROFILE = "demo"
+RECIPE = "tiny"
 Look = Callable[[str], None]
 
 
@@ -29,6 +30,7 @@ def train(people: People, snapshot: Snapshot, *, config: dict[str, Any], seed: i
         site=people.site,
         by=people.starter,
         trainer=TrainerName.GRPO,
+        recipe=RECIPE,
         snapshot=snapshot,
         start=start,
         config=config,

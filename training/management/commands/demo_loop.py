@@ -12,7 +12,7 @@ from clinic.management import base
 from clinic.services.errors import Refused
 from training.demo.story import Story
 
-GRPO = {"steps": 30, "group": 8, "cases_per_step": 4}
+GRPO = {"steps": 30, "groups": 4, "group": 8, "cases": 48}
 
 
 class Command(base.Command):
