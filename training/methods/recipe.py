@@ -86,6 +86,18 @@ def load(name: str | Path) -> Recipe:
     return Recipe(own.name, own.summary, own.source, {**default.slots, **own.slots})
 
 
+def from_dict(told: Mapping[str, Any]) -> Recipe:
+    """The recipe that `Recipe.as_dict` told, as config.json of a run folder keeps it; UnknownChoice or ValueError."""
+    slots = {}
+    for slot in SLOTS:
+        rows = [(name, dict(settings)) for row in told[slot] for name, settings in row.items()]
+        for name, settings in rows:
+            if unknown := set(settings) - set(options(slot, name)):
+                raise ValueError(f"{slot} {name} has no setting {', '.join(sorted(unknown))}")
+        slots[slot] = tuple(Chosen(slot, name, settings) for name, settings in rows)
+    return Recipe(told["name"], told["summary"], told["source"], slots)
+
+
 def _read(path: Path) -> Recipe:
     text = path.read_text(encoding="utf-8")
     try:

@@ -24,7 +24,12 @@ SLOTS = (
     "cases", "rollout", "reward", "judge", "compose", "credit", "advantage", "keep", "objective", "schedule", "probe",
     "select",
 )  # fmt: skip
-MODULES = (*(f"training.methods.{slot}" for slot in SLOTS if slot != "reward"), "training.methods.rewards")
+MODULES = (
+    *(f"training.methods.{slot}" for slot in SLOTS if slot != "reward"),
+    "training.methods.rewards",
+    "training.methods.physicians",
+    "training.methods.control",
+)
 Choice = TypeVar("Choice", bound=Callable[..., Any])
 _choices: dict[str, dict[str, Callable[..., Any]]] = {slot: {} for slot in SLOTS}
 

@@ -11,9 +11,19 @@ from training.methods.registry import register
 
 @register("rollout", "group")
 async def group(
-    player: Player, case: EvaluationCase, n: int, *, max_turns: int = MAX_TURNS, tokens: bool = True
+    player: Player,
+    case: EvaluationCase,
+    n: int,
+    *,
+    max_turns: int = MAX_TURNS,
+    repairs: int = Limits.repairs,
+    tokens: bool = True,
 ) -> list[Episode]:
-    """`n` independent episodes of one case, each in its own environment, one group. Failures stay on their episode."""
+    """`n` independent episodes of one case, one group, each with an environment and a seat of its own.
+
+    `repairs` is how often in a row a malformed answer is asked for again. Failures stay on their episode.
+    """
     environments = [case.environment() for _ in range(n)]
-    speaker = player.seat(case.id, environments[0].world)
-    return await run_episodes(speaker, environments, limits=Limits(max_turns=max_turns), tokens=tokens, concurrency=n)
+    speakers = [player.seat(case.id, environment.world) for environment in environments]
+    limits = Limits(max_turns=max_turns, repairs=repairs)
+    return await run_episodes(speakers, environments, limits=limits, tokens=tokens, concurrency=n)

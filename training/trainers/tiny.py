@@ -1,6 +1,6 @@
 """Makes a tiny policy from nothing: a Llama of under a million weights that speaks the brief codec, badly but readably.
 
-python -m training.trainers.tiny INTO [--seed 0] [--cases 48] [--steps 240] [--threads 1]
+python -m training.trainers.tiny INTO [--seed 0] [--cases 40] [--steps 200] [--threads 1]
 
 For demonstrations and tests of the learning loop on a CPU, where a 135M model would need hours. Its tokenizer is
 trained on, and its cold start imitates, the greedy oracle's work-ups of virtual training patients: it knows the form
@@ -193,8 +193,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m training.trainers.tiny", description=__doc__.splitlines()[0])
     parser.add_argument("into", type=Path, help="folder that holds one folder per set of weights")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--cases", type=int, default=48, help="virtual training patients to imitate")
-    parser.add_argument("--steps", type=int, default=240, help="steps of the cold start")
+    parser.add_argument("--cases", type=int, default=40, help="virtual training patients to imitate")
+    parser.add_argument("--steps", type=int, default=200, help="steps of the cold start")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
