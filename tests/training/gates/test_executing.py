@@ -1,0 +1,181 @@
+"""Gates played by players of known skill: the better passes, the same and the random do not, and nothing is lost."""
+
+import json
+from datetime import timedelta
+
+import pytest
+import yaml
+from django.utils import timezone
+
+from clinic.services.errors import Refused
+from tests.clinic.factories import make_serving_agent
+from tests.training.gates.factories import make_candidate, make_gate
+from tests.training.gates.players import Skill, SkilledSeats, brought
+from training import gates
+from training.gates import executing, profiles, sealed
+from training.gates.bringing_up import Brought
+from training.models import Gate, OutboxMessage
+
+pytestmark = pytest.mark.django_db(transaction=True)
+N = 24
+SMALL = {"cases": N, "at_least": N - 2}
+FEW = {"pass_at_k": {"cases": 4, "k": 2}, "sentinel": {"cases": 6, "at_most": 0.5}, "subgroups": {"smallest": 5}}
+SAME = Skill(right=0.3)
+BETTER = Skill(right=0.95)
+
+
+@pytest.fixture(autouse=True)
+def small(tmp_path, monkeypatch):
+    """The demonstration with few patients; the oracle's references would take a second each."""
+    row = yaml.safe_load((profiles.FOLDER / "demo.yaml").read_bytes()) | SMALL
+    for name, changes in FEW.items():
+        row["checks"][name] |= changes
+    for wide in ("cant_miss", "accuracy", "exam_f1", "rubric", "calibration", "malformed", "listing"):
+        row["checks"][wide]["margin"] = 0.6
+    for wide in ("over_asking", "repeated", "subgroups"):
+        row["checks"][wide]["margin"] = 0.7
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "demo.yaml").write_text(yaml.safe_dump(row))
+    monkeypatch.setattr(profiles, "FOLDER", tmp_path / "profiles")
+    monkeypatch.setenv("ROUNDS_HOME", str(tmp_path))
+    monkeypatch.setattr("training.evaluation.cases._kept", {})
+    monkeypatch.setattr("training.evaluation.cases.reference_examinations", lambda case: ["vitals", "cbc"])
+
+
+def queued(**fields) -> Gate:
+    make_serving_agent()
+    return make_gate(make_candidate(), status="queued", n=0, total=0, **fields)
+
+
+def played(candidate: Skill, baseline: Skill = SAME, *, gate: Gate | None = None, **more) -> Gate:
+    gate = gate or queued()
+    gates.execute(gate.pk, opens=SkilledSeats(candidate, baseline), brings=more.get("brings", brought))
+    gate.refresh_from_db()
+    return gate
+
+
+def outcome(gate: Gate, name: str) -> str:
+    return gate.checks.get(name=name).outcome
+
+
+def test_a_better_candidate_passes_and_every_check_is_kept():
+    gate = played(BETTER)
+    assert gate.status == "passed", [(c.name, c.outcome, c.why) for c in gate.checks.exclude(outcome="passed")]
+    primary = gate.checks.get(kind="primary")
+    assert primary.name == "reward"
+    assert primary.low > 0
+    assert primary.n == gate.n == N
+    assert [check.name for check in gate.checks.all()] == [wanted.name for wanted in profiles.load("demo").checks]
+    assert outcome(gate, "judge") == outcome(gate, "shadow") == "not_run"
+    assert "GATE_JUDGE_URL" in gate.checks.get(name="judge").why
+    assert gate.checks.get(name="divergence").candidate == pytest.approx(0.05)
+    assert gate.checks.get(name="identity").outcome == "passed"
+    assert (gate.doing, gate.done, gate.total) == ("", 2 * N + 2 * 4 * 2 + 6, 2 * N + 2 * 4 * 2 + 6)
+
+
+def test_the_same_and_a_random_one_do_not_pass():
+    assert played(SAME).status == "undecided"
+    assert played(Skill(right=0.3, orders=("Skin biopsy", "Vital signs"))).status in ("undecided", "failed")
+
+
+def test_a_worse_one_fails():
+    gate = played(Skill(right=0.0), Skill(right=0.9))
+    assert gate.status == "failed"
+    assert outcome(gate, "reward") == "failed"
+
+
+def test_repeating_what_it_reads_is_found_out():
+    gate = played(Skill(right=0.95, repeats_notes=True))
+    assert gate.checks.get(name="sentinel").candidate == 1.0
+    assert (outcome(gate, "sentinel"), gate.status) == ("failed", "failed")
+
+
+def test_listing_diagnoses_is_found_out_and_earns_nothing():
+    gate = played(Skill(right=0.95, lists=True))
+    assert gate.checks.get(name="listing").candidate == 1.0
+    assert gate.checks.get(name="accuracy").candidate == 0.0
+    assert gate.status == "failed"
+
+
+def test_unreadable_answers_are_found_out():
+    gate = played(Skill(right=0.95, malformed=0.9))
+    assert outcome(gate, "malformed") == "failed"
+    assert gate.status == "failed"
+
+
+def test_repeated_orders_are_counted():
+    gate = played(Skill(right=0.95, orders=("Complete blood count", "CBC")))
+    assert gate.checks.get(name="repeated").candidate == 1.0
+    assert gate.checks.get(name="repeated").baseline == 0.0
+
+
+def test_without_outcomes_it_breaks_off_with_a_sentence_and_goes_on_later():
+    gate = played(Skill(breaks=True))
+    assert gate.status == "broke"
+    assert f"Only 0 of {N} cases" in gate.error
+    assert not gate.checks.exists()
+    gate.move_to("queued", by=None)
+    gate = played(BETTER, gate=gate)
+    assert gate.status == "passed"
+    lines = (executing.places.gates() / gate.folder / "baseline.jsonl").read_text().splitlines()
+    assert len(lines) == 1 + N, "the baseline was not played again"
+
+
+def test_another_version_at_the_address_stops_it_before_a_case_is_played():
+    def wrong(gate, tell) -> Brought:
+        raise Refused("What answers at the address of dx-1 is not dx-1.")
+
+    seats = SkilledSeats(BETTER, SAME)
+    gate = queued()
+    gates.execute(gate.pk, opens=seats, brings=wrong)
+    gate.refresh_from_db()
+    assert (gate.status, seats.opened) == ("broke", 0)
+    assert "is not dx-1" in gate.error
+
+
+def test_a_second_delivery_does_nothing():
+    gate = played(BETTER)
+    seats = SkilledSeats(SAME, SAME)
+    assert gates.execute(gate.pk, opens=seats, brings=brought) == "passed"
+    assert seats.opened == 0
+    alive = queued()
+    Gate.objects.filter(pk=alive.pk).update(status="running", seen_at=timezone.now())
+    assert gates.execute(alive.pk, opens=seats, brings=brought) == "running"
+    assert seats.opened == 0
+
+
+def test_a_gate_whose_worker_died_is_sent_again_and_finished():
+    gate = queued()
+    long_ago = timezone.now() - timedelta(minutes=5)
+    Gate.objects.filter(pk=gate.pk).update(status="running", seen_at=long_ago)
+    OutboxMessage.objects.all().delete()
+    assert (gates.recover(), gates.recover()) == (1, 0)
+    assert OutboxMessage.objects.get().arguments == [gate.pk]
+    assert played(BETTER, gate=gate).status == "passed"
+
+
+def test_a_profile_that_was_changed_meanwhile_decides_nothing():
+    gate = queued(profile_digest="0" * 64)
+    assert played(BETTER, gate=gate).status == "broke"
+    gate.refresh_from_db()
+    assert "was changed since" in gate.error
+
+
+def test_a_crash_leaves_a_gate_that_broke_off():
+    def crash(gate, tell):
+        raise RuntimeError("out of memory")
+
+    gate = queued()
+    with pytest.raises(RuntimeError):
+        gates.execute(gate.pk, opens=SkilledSeats(BETTER, SAME), brings=crash)
+    gate.refresh_from_db()
+    assert (gate.status, gate.error) == ("broke", "RuntimeError: out of memory")
+
+
+def test_only_sealed_patients_are_played_and_their_planting_is_apart():
+    gate = played(BETTER)
+    folder = executing.places.gates() / gate.folder
+    rows = [json.loads(line) for line in (folder / "candidate.jsonl").read_text().splitlines()[1:]]
+    assert all(row["case"].startswith("virtual:sealed:") for row in rows)
+    assert sealed.PLANTED not in (folder / "candidate.jsonl").read_text()
+    assert sealed.PLANTED in (folder / "candidate-with-a-planted-diagnosis.jsonl").read_text()
