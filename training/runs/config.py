@@ -26,8 +26,14 @@ from training.serving import files
 
 OWN, LOCAL = "own", "local"
 DEFAULTS: dict[str, dict[str, Any]] = {
-    TrainerName.WORLD: {"steps": 200, "warmup": 15, "micro_tokens": 2048, "step_tokens": 500, "threads": 1},
+    TrainerName.SFT: {"steps": 100},
+    TrainerName.REWARD: {"steps": 100},
+    TrainerName.DPO: {"steps": 100},
+    TrainerName.KTO: {"steps": 100},
+    TrainerName.GRPO: {"steps": 40},
+    TrainerName.WORLD: {"steps": 200, "warmup": 15, "step_tokens": 500, "threads": 1},
 }
+"""How long a run is where nobody says it; everything else is the trainer's own default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,7 @@ def of(run: Run) -> dict[str, Any]:
 
 def weights_of(version: ModelVersion | None) -> Weights:
     """Where a version's weights lie on this machine; None is the default model. Raises Refused."""
-    base = _default() if version is None else files.base_folder(version.base)
+    base = _default() if version is None else _base_of(version)
     adapter = places.adapters() / version.version if version and version.adapter else None
     if base is None or (adapter and not adapter.is_dir()):
         raise Refused(SENTENCES["no_weights"].format(version=version.version if version else "the default model"))
@@ -74,6 +80,12 @@ def weights_of(version: ModelVersion | None) -> Weights:
 
 def _default() -> Path | None:
     return weights.find(places.weights())
+
+
+def _base_of(version: ModelVersion) -> Path | None:
+    """The folder that an adapter rests on; of a whole fine-tune its own."""
+    own = places.weights() / version.version
+    return own if not version.adapter and own.is_dir() else files.base_folder(version.base)
 
 
 def _rollouts(recipe: dict[str, Any]) -> dict[str, Any]:

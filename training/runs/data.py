@@ -12,7 +12,7 @@ from agents.world.virtual import case_id
 from clinic.models import RubricVersion
 from clinic.services.errors import Refused
 from training import lineage, snapshots
-from training.models import Run, TrainerName
+from training.models import Run, Split, TrainerName
 from training.rewards_by_judge import criteria_for_reward
 from training.worlds import rows as cohorts
 from training.worlds import virtual
@@ -48,15 +48,15 @@ def _cases(run: Run) -> Iterator[Mapping[str, Any]]:
     shared = [one for criteria in allowed.values() for one in criteria]
     seen: set[str] = set()
     for row in judged:
-        if str(row["case"]).startswith("virtual:train:"):
+        if row["split"] == Split.TRAIN and str(row["case"]).startswith("virtual:train:") and row["case"] not in seen:
             seen.add(row["case"])
-            yield {"case": row["case"], "split": row["split"], "weight": row["weight"], "criteria": shared}
+            yield {"case": row["case"], "weight": min(1.0, row["weight"]), "criteria": shared}
     count = int(run.config.get("cases", CASES))
     first = (run.seed % SEEDS) * count
     for number in range(first, first + count):
         case = case_id("train", number)
         if case not in seen:
-            yield {"case": case, "split": "train", "weight": 1.0, "criteria": shared}
+            yield {"case": case, "weight": 1.0, "criteria": shared}
 
 
 def _allowed(version: str) -> list[dict[str, Any]]:
