@@ -3,7 +3,7 @@
 from django.urls import path
 
 from training import views, views_instrument
-from training.addresses import runs
+from training.addresses import runs, snapshots
 
 app_name = "training"
 ONE = "evaluations/<int:evaluation_id>/"
@@ -22,4 +22,5 @@ urlpatterns = [
     path("judge/start/", views_instrument.judge_start, name="judge_start"),
     path("judge/rubrics/<uuid:version_id>/", views_instrument.judge_version, name="judge_version"),
     *runs.urlpatterns,
+    *snapshots.urlpatterns,
 ]

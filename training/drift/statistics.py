@@ -35,7 +35,7 @@ def psi_by_chance(now: Mapping[str, int], before: Mapping[str, int]) -> float:
 
 
 def chi_squared(share: float, freedom: int) -> float:
-    """The quantile below which `share` lies, by Wilson and Hilferty's cube: within 3 % from 0.9 upwards."""
+    """The quantile below which `share` lies, by Wilson and Hilferty's cube: within 5 % from 0.9 upwards."""
     spread = 2 / (9 * freedom)
     return float(freedom * (1 - spread + NormalDist().inv_cdf(share) * sqrt(spread)) ** 3)
 
