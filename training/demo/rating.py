@@ -21,7 +21,8 @@ from clinic.models import (
     User,
 )
 from clinic.queue_query import QueueQuery
-from clinic.services import annotations, approval, queue_building, queues, rubric_criteria, rubrics
+from clinic.services import annotations as sheets
+from clinic.services import approval, queue_building, queues, rubric_criteria, rubrics
 from training import judging
 from training.demo.people import People
 from training.demo.waiting import wait_for
@@ -81,7 +82,7 @@ def _judge_all(person: User, queue: AnnotationQueue, seed: int) -> int:
     """Everything this person may take from the queue; how many."""
     done = 0
     while (taken := queues.take_next(by=person, queue=queue)) is not None:
-        annotations.submit(annotation=taken, by=person, sheet=_sheet(taken, seed))
+        sheets.submit(annotation=taken, by=person, sheet=_sheet(taken, seed))
         done += 1
     return done
 
