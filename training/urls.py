@@ -3,7 +3,7 @@
 from django.urls import path
 
 from training import views, views_instrument
-from training.addresses import runs, snapshots
+from training.addresses import gates, runs, snapshots
 
 app_name = "training"
 ONE = "evaluations/<int:evaluation_id>/"
@@ -23,4 +23,5 @@ urlpatterns = [
     path("judge/rubrics/<uuid:version_id>/", views_instrument.judge_version, name="judge_version"),
     *runs.urlpatterns,
     *snapshots.urlpatterns,
+    *gates.urlpatterns,
 ]

@@ -36,6 +36,7 @@ from tests.clinic.annotation import (
     access_sheet,
 )
 from tests.training.factories import make_evaluated, make_evaluation
+from tests.training.gates import access as access_gates
 from tests.training.runs import access as access_runs
 from tests.training.snapshots import access as access_snapshots
 
@@ -68,7 +69,7 @@ SITE_ROWS = ["training:evaluation_detail", "training:evaluation_episode", "train
 PARTS = (access_rubrics, access_queues, access_sheet, access_agreement, access_learning)
 ANNOTATION = frozenset().union(*(part.NAMES for part in PARTS))
 """Each is tested, strangers included, in test_access of its part."""
-TRAINING_PARTS = (access_runs, access_snapshots)
+TRAINING_PARTS = (access_gates, access_runs, access_snapshots)
 TRAINING = frozenset().union(*(part.NAMES for part in TRAINING_PARTS))
 """The same, in tests/training/PART/test_access.py."""
 OTHERS = ("case_detail", "people_withdraw", "integration_switch", "feedback_withdraw", "feedback_consent")
