@@ -114,6 +114,14 @@ class Stack:
         arguments += ["--queues", "default", "--loglevel", "INFO", "--hostname", "default@%h"]
         self._add("The worker", lambda: self.python(*arguments, log="worker.log"), grace=15.0)
 
+    def start_gpu_worker(self) -> None:
+        """One run or gate at a time; asked to stop, it waits for the trainer's checkpoint and hands the run on."""
+        arguments = ["-m", "celery", "--app", "clinic", "worker", "--pool", "solo", "--concurrency", "1"]
+        # A message that waits behind a run belongs to whoever is free first.
+        arguments += ["--prefetch-multiplier", "1", "--without-gossip", "--without-mingle"]
+        arguments += ["--queues", "gpu", "--loglevel", "INFO", "--hostname", "gpu@%h"]
+        self._add("The training worker", lambda: self.python(*arguments, log="gpu_worker.log"), grace=30.0)
+
     def start_web(self, listener: socket.socket) -> None:
         """Uvicorn on a socket that stays open here, so that a restart refuses nobody."""
         listener.set_inheritable(True)

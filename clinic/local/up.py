@@ -45,6 +45,7 @@ def start(stack: Stack, address: str, listener: object) -> None:
     stack.prepare()
     stack.start_web(listener)  # type: ignore[arg-type]
     stack.start_worker()
+    stack.start_gpu_worker()
     wait_for_web(stack, address)
     stack.publish(web=address, command="up")
     print(f"\nRounds is at {address}  (ready after {time.monotonic() - began:.1f} s; Ctrl-C stops it)", flush=True)

@@ -92,8 +92,10 @@ def known(trainer: str) -> TrainerName:
 def checked_recipe(name: str) -> str:
     """The name of a recipe of training/recipes. Raises Refused."""
     try:
+        if not (recipes.ROOT / name).with_suffix(".yaml").resolve().is_relative_to(recipes.ROOT.resolve()):
+            raise FileNotFoundError("it lies outside training/recipes")
         recipes.load(name)
-    except (FileNotFoundError, recipes.RecipeError) as error:
+    except (OSError, ValueError) as error:
         raise Refused(SENTENCES["recipe"].format(name=name, why=error)) from error
     return name
 

@@ -77,5 +77,5 @@ def tail(path: Path, most: int = LOG_END) -> str:
             text = file.read().decode(errors="replace")
     except FileNotFoundError:
         return ""
-    lines = [line.rsplit("\r", 1)[-1] for line in text.replace("\r\n", "\n").replace("\0", "").splitlines()]
+    lines = [line.rsplit("\r", 1)[-1] for line in text.replace("\r\n", "\n").replace("\0", "").split("\n")]
     return "\n".join(line.rstrip() for line in lines if line.strip())
