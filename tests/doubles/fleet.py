@@ -61,7 +61,7 @@ class NoDefault:
     """The default model, which these tests serve as a version like any other."""
 
     folder = None
-    state, gave_up, url, served_name = "off", "", "", ""
+    state, gave_up, url, served_name = "ready", "", "http://127.0.0.1:9/v1", ""
 
     def start(self) -> None: ...
     def tick(self) -> None: ...

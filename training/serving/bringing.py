@@ -19,7 +19,7 @@ PATIENCE = 180.0
 LOOK_SECONDS = 0.5
 
 
-def bring_up(version: ModelVersion, *, wait: bool = True, seconds: float = PATIENCE) -> Endpoint:
+def bring_up(version: ModelVersion, *, wait: bool = True, seconds: float | None = None) -> Endpoint:
     """The endpoint where the version answers, its server started where it has none.
 
     Without `wait` it is only asked for, and Refused while it is not ready. Raises Refused. Not inside a transaction:
@@ -32,6 +32,7 @@ def bring_up(version: ModelVersion, *, wait: bool = True, seconds: float = PATIE
     if not agent_processes.offered() or agent_processes.weights_of(version) is None:
         return _elsewhere(version)
     _make_weights(version)
+    seconds = PATIENCE if seconds is None else seconds
     deadline = time.monotonic() + seconds
     while True:
         state = agent_processes.want(version)

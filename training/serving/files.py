@@ -80,7 +80,8 @@ def _known(version: ModelVersion) -> list[tuple[Path, dict[str, str]]]:
     """(folder, digests as they were when it was registered)."""
     told: dict[str, dict[str, str]] = version.manifest.get("files") or {}
     if told:
-        places_of = {"adapter": places.adapters() / version.version, "weights": places.weights() / version.version}
+        weights = places.weights() / str(version.manifest.get("weights") or version.version)
+        places_of = {"adapter": places.adapters() / version.version, "weights": weights}
         return [(places_of[part], known) for part, known in told.items()]
     folder = agent_processes.weights_of(version)
     if folder is None:

@@ -38,6 +38,7 @@ def promote(*, version: ModelVersion, by: User, share: float = 1.0, kind: str = 
     began = time.monotonic()
     if kind == DeploymentKind.CANARY and not 0 < share < 1:
         raise Refused(SENTENCES["share"])
+    version.refresh_from_db(fields=["status", "manifest"])
     if kind == DeploymentKind.FULL and version.status == VersionStatus.SERVING:
         raise Refused(SENTENCES["serves"].format(version=version.version))
     gates.may_promote(version)
@@ -77,6 +78,7 @@ def shadow(*, version: ModelVersion, by: User) -> Deployment:
     """Let it answer unseen to what the serving version is asked, on cases of no real patient. Raises Refused."""
     _refuse_others(by)
     began = time.monotonic()
+    version.refresh_from_db(fields=["status", "manifest"])
     if VersionStatus.SHADOW not in ModelVersion.TRANSITIONS[version.status]:
         told = {"version": version.version, "status": version.get_status_display().lower()}
         raise Refused(SENTENCES["not_shadow"].format(**told))
@@ -95,6 +97,7 @@ def withdraw(*, version: ModelVersion, by: User, reason: str) -> Deployment:
     began = time.monotonic()
     if not reason.strip():
         raise Refused(SENTENCES["needs_reason"])
+    version.refresh_from_db(fields=["status"])
     if version.status not in (VersionStatus.SHADOW, VersionStatus.CANARY):
         raise Refused(SENTENCES["not_beside"].format(version=version.version))
     return _switched(

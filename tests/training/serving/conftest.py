@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from clinic.local import agent_servers
 from clinic.models import ModelVersion
 from clinic.services import agent_processes
 from tests.doubles.fleet import Fleet
 from tests.training.serving import factories
 from training import places, serving
+from training.serving import bringing
 
 
 @pytest.fixture
@@ -31,7 +33,11 @@ def base(db: None, home: Path) -> str:
 
 
 @pytest.fixture
-def fleet(home: Path, settings: Any) -> Iterator[Fleet]:
+def fleet(home: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
+    """It looks oftener than in earnest, and gives up sooner."""
+    monkeypatch.setattr(agent_servers, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(bringing, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(bringing, "PATIENCE", 20.0)
     with Fleet(home) as fleet:
         settings.EMBEDDED_AGENTS = str(fleet.folder)
         yield fleet
