@@ -23,6 +23,7 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from agents.errors import PolicyError
 from training.rundir import RunDir, RunFolderError
 from training.trainers import fingerprint, lora
+from training.trainers.examples import Examples
 from training.trainers.model_folder import describe
 
 STOPPED = 143
@@ -97,6 +98,7 @@ class Metrics(TrainerCallback):
 
     def __init__(self, run: RunDir, names: dict[str, str]) -> None:
         self.run, self.names = run, names
+        self._line: dict[str, Any] = {"step": -1}
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
         told = logs or {}
@@ -107,7 +109,10 @@ class Metrics(TrainerCallback):
             name: value for name, value in line.items() if isinstance(value, int | float) and math.isfinite(value)
         }
         if finite:
-            self.run.measured({"step": state.global_step, **finite})
+            # A later line of the same step (a validation loss) repeats the earlier: readers take a step's last line.
+            before = self._line if self._line["step"] == state.global_step else {}
+            self._line = {**before, "step": state.global_step, **finite}
+            self.run.measured(self._line)
 
 
 def arguments(recipe: dict[str, Any], run: RunDir, seeds: dict[str, int]) -> dict[str, Any]:
@@ -132,6 +137,25 @@ def arguments(recipe: dict[str, Any], run: RunDir, seeds: dict[str, int]) -> dic
         "remove_unused_columns": False,
         "dataloader_pin_memory": False,
     }
+
+
+def batches(recipe: dict[str, Any], data: Examples) -> dict[str, Any]:
+    """Rows at once and a step, in the order they were drawn; a look at the validation rows with each checkpoint."""
+    if recipe["batch"] % recipe["micro"]:
+        raise RunFolderError("batch must be a multiple of micro.")
+    return {
+        "per_device_train_batch_size": recipe["micro"],
+        "per_device_eval_batch_size": recipe["micro"],
+        "gradient_accumulation_steps": recipe["batch"] // recipe["micro"],
+        "train_sampling_strategy": "sequential",
+        "eval_strategy": "steps" if data.validation is not None else "no",
+        "eval_steps": recipe["checkpoint_every"],
+    }
+
+
+def pad_of(tokenizer: Any) -> int:
+    """The padding token's id, the end-of-turn token's where there is none."""
+    return int(tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id)
 
 
 def load(recipe: dict[str, Any]) -> tuple[Any, Any, LoraConfig | None]:
@@ -189,8 +213,27 @@ def train(trainer: Any, run: RunDir, *, resume: bool) -> int | None:
     return None
 
 
-def finish(trainer: Any, run: RunDir, recipe: dict[str, Any], tokenizer: Any, counts: dict[str, Any]) -> None:
-    """adapter/, the fingerprints of what was trained and of what it began from, and the manifest."""
+def run_through(
+    trainer: Any,
+    run: RunDir,
+    recipe: dict[str, Any],
+    tokenizer: Any,
+    counts: dict[str, Any],
+    *,
+    resume: bool,
+    speaks: bool = True,
+) -> int:
+    """Train and finish; the exit code."""
+    code = train(trainer, run, resume=resume)
+    if code is None:
+        finish(trainer, run, recipe, tokenizer, counts, speaks=speaks)
+    return code or 0
+
+
+def finish(
+    trainer: Any, run: RunDir, recipe: dict[str, Any], tokenizer: Any, counts: dict[str, Any], *, speaks: bool = True
+) -> None:
+    """adapter/ and the manifest, for a model that speaks with the fingerprints of what was trained and its start."""
     if trainer.accelerator.is_main_process:
         model = trainer.accelerator.unwrap_model(trainer.model)
         adapter = run.path / "adapter"
@@ -199,14 +242,19 @@ def finish(trainer: Any, run: RunDir, recipe: dict[str, Any], tokenizer: Any, co
             tokenizer.save_pretrained(adapter)
             described = run.config.get("base") or {}
             describe(adapter, model=f"{described.get('model', 'model')} trained whole", codec=run.config.get("codec"))
-        own = fingerprint.take(model, tokenizer)
-        start = fingerprint.read(start_weights(recipe), own)
+        probes: dict[str, Any] = _probes(model, tokenizer, recipe) if speaks else {}
         shutil.rmtree(run.path / SCRATCH, ignore_errors=True)
         run.log(f"finished at step {trainer.state.global_step}")
         told = {**counts, "steps": trainer.state.global_step}
-        run.finish(counts=told, probe=own.as_dict(), probe_base=start.as_dict(), end="finished", recipe=recipe)
+        run.finish(counts=told, end="finished", recipe=recipe, **probes)
         copy_out(run, recipe["artifacts"])
     trainer.accelerator.wait_for_everyone()
+
+
+def _probes(model: Any, tokenizer: Any, recipe: dict[str, Any]) -> dict[str, Any]:
+    own = fingerprint.take(model, tokenizer)
+    start = fingerprint.read(start_weights(recipe), own)
+    return {"probe": own.as_dict(), "probe_base": start.as_dict()}
 
 
 def copy_out(run: RunDir, url: str | None) -> None:
