@@ -1,0 +1,152 @@
+"""What the pages of runs show, and that their forms do what they say."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from clinic.models import User
+from tests.training.runs.factories import ask
+from training import run_curves, run_pages
+from training.models import Run, RunMetric, RunStatus, Schedule
+from training.runs.lease import claim
+
+pytestmark = pytest.mark.django_db
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def client(admin: User) -> Client:
+    client = Client()
+    client.force_login(admin, backend="clinic.accounts.ClinicBackend")
+    return client
+
+
+@pytest.fixture
+def run(admin: User) -> Run:
+    """At work, with ten steps behind it."""
+    held = claim(ask(admin).pk)
+    for step in range(1, 11):
+        line = {"step": step, "reward": step / 10, "parts": {"accuracy": 0.5}, "kl": 0.1, "seconds": 3.0}
+        held.beat([line], step=step, steps=20, doing="training", log=f"step {step} {HOSTILE}")
+    return Run.objects.get(pk=held.run.pk)
+
+
+def page(client: Client, name: str, *arguments: object) -> str:
+    return client.get(reverse(f"training:{name}", args=arguments)).content.decode()
+
+
+def test_the_list_shows_progress_and_a_spark(client: Client, run: Run) -> None:
+    shown = page(client, "run_list")
+    assert "10 of 20" in shown
+    assert 'aria-label="reward over the steps"' in shown
+
+
+def test_an_empty_list_teaches_the_next_step(client: Client) -> None:
+    assert "No run yet" in page(client, "run_list")
+
+
+def test_one_shows_curves_time_left_log_and_buttons(client: Client, run: Run) -> None:
+    shown = page(client, "run_detail", run.pk)
+    for words in (
+        "Reward",
+        "Parts of the reward",
+        "KL to the start",
+        "about 30 s left",
+        "Step 10 of 20",
+        "Cancel the run",
+    ):
+        assert words in shown, words
+    assert "Resume the run" not in shown
+    assert HOSTILE not in shown
+    assert "&lt;script&gt;" in shown
+
+
+def test_the_live_part_is_polled_while_it_runs_and_reloads_the_page_at_its_end(client: Client, run: Run) -> None:
+    address = reverse("training:run_curves", args=[run.pk])
+    answer = client.get(address)
+    assert 'hx-trigger="every 3s"' in answer.content.decode()
+    assert "HX-Refresh" not in answer
+    run.move_to(RunStatus.FAILED, by=None, lease_until=None, error="It broke.")
+    answer = client.get(address)
+    assert answer["HX-Refresh"] == "true"
+    assert "hx-trigger" not in answer.content.decode()
+    assert "It broke." in answer.content.decode()
+
+
+def test_a_silent_worker_is_said(client: Client, run: Run) -> None:
+    Run.objects.filter(pk=run.pk).update(lease_until=timezone.now() - timedelta(seconds=5))
+    assert "Its worker is silent" in page(client, "run_detail", run.pk)
+
+
+def test_a_new_run_is_started_by_its_form(client: Client, admin: User) -> None:
+    form = {"trainer": "grpo", "recipe": "default", "seed": "3", "config": '{"steps": 5}', "name": "By hand"}
+    answer = client.post(reverse("training:run_new"), form)
+    made = Run.objects.get(name="By hand")
+    assert answer.url == reverse("training:run_detail", args=[made.pk])
+    assert (made.config, made.seed, made.by) == ({"steps": 5}, 3, admin)
+
+
+@pytest.mark.parametrize("config", ["[1]", "{", '{"base": "/etc"}'])
+def test_a_form_that_cannot_be_says_why_and_keeps_what_was_written(client: Client, config: str) -> None:
+    form = {"trainer": "grpo", "recipe": "default", "seed": "3", "config": config, "name": "Kept"}
+    answer = client.post(reverse("training:run_new"), form)
+    assert answer.status_code == 422
+    assert 'value="Kept"' in answer.content.decode()
+    assert not Run.objects.exists()
+
+
+def test_cancel_says_what_happens(client: Client, run: Run) -> None:
+    answer = client.post(reverse("training:run_cancel", args=[run.pk]), follow=True)
+    assert "Cancelling" in answer.content.decode()
+    answer = client.post(reverse("training:run_resume", args=[run.pk]), follow=True)
+    assert "Only a run that broke off or was cancelled" in answer.content.decode()
+
+
+def test_a_schedule_is_written_and_shown(client: Client) -> None:
+    form = {"name": "Nightly", "trainer": "grpo", "recipe": "default", "config": "", "weekdays": ["0", "4"],
+            "opens": "22:00", "closes": "05:00", "at_least": "7", "enabled": "on"}  # fmt: skip
+    assert client.post(reverse("training:schedule_new"), form).status_code == 302
+    shown = page(client, "schedule_list")
+    assert "22:00 to 05:00" in shown
+    assert "Mon, Fri" in shown
+    schedule = Schedule.objects.get()
+    kept = page(client, "schedule_edit", schedule.pk)
+    assert 'value="22:00"' in kept
+    assert (
+        client.post(reverse("training:schedule_edit", args=[schedule.pk]), {**form, "at_least": "0"}).status_code == 422
+    )
+
+
+# --- curves -------------------------------------------------------------------------------------------------------
+def metric(step: int, **values: object) -> RunMetric:
+    return RunMetric(step=step, values={"step": step, **values}, at=timezone.now())
+
+
+def test_a_chart_names_its_ends_and_breaks_at_gaps() -> None:
+    lines = [metric(1, reward=0.0), metric(2, reward=None), metric(3, reward=1.0, parts={"accuracy": 1})]
+    reward, parts = run_curves.charts(lines)
+    assert (reward.title, reward.low, reward.high, reward.first, reward.last) == ("Reward", 0.0, 1.0, 1, 3)
+    assert reward.series[0].path == "M4.0 90.0L276.0 6.0"
+    assert [one.name for one in parts.series] == ["accuracy"]
+
+
+def test_numbers_nobody_named_get_a_chart_and_words_get_none() -> None:
+    (chart,) = run_curves.charts([metric(1, my_probe=2.0, note="x", flag=True)])
+    assert chart.title == "My probe"
+
+
+def test_a_long_run_is_thinned_to_means() -> None:
+    points = run_curves.thinned([(n, float(n % 2)) for n in range(1000)], 100)
+    assert len(points) == 100
+    assert {value for _, value in points} == {0.5}
+
+
+def test_time_left_goes_by_the_last_steps() -> None:
+    run = Run(status=RunStatus.RUNNING, step=10, steps=40)
+    assert run_pages.time_left(run, [metric(9, seconds=2.0), metric(10, seconds=4.0)]) == timedelta(seconds=90)
+    assert run_pages.time_left(run, []) is None
