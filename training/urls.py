@@ -3,7 +3,7 @@
 from django.urls import path
 
 from training import views, views_instrument
-from training.addresses import gates, runs, snapshots
+from training.addresses import gates, runs, serving, snapshots
 
 app_name = "training"
 ONE = "evaluations/<int:evaluation_id>/"
@@ -24,4 +24,5 @@ urlpatterns = [
     *runs.urlpatterns,
     *snapshots.urlpatterns,
     *gates.urlpatterns,
+    *serving.urlpatterns,
 ]

@@ -12,6 +12,8 @@ from clinic.room_rows import array_of, instances
 from clinic.views.access import SignedIn
 from clinic.views.paging import page_of
 
+ELSEWHERE = ("fingerprint", "fingerprint_of_start", "provenance", "counts", "config")
+
 
 def version_list(request: SignedIn) -> HttpResponse:
     return render(request, "clinic/version_list.html", {"page": page_of(ModelVersion.objects.all(), request)})
@@ -32,6 +34,8 @@ def version_detail(request: SignedIn, version: str) -> HttpResponse:
     mine = Consultation.objects.visible_to(request.user).filter(model_version=found)
     context = {
         "version": found,
+        # Told apart on the card, or too long for a page.
+        "manifest": {key: value for key, value in found.manifest.items() if key not in ELSEWHERE},
         "endpoints": instances(Endpoint, found.endpoint_rows),
         "history": instances(StatusChange, found.changes, ("by",)),
         "use": mine.values("status").annotate(n=Count("pk")).order_by("status"),

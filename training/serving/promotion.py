@@ -26,11 +26,19 @@ from training.serving.sentences import SENTENCES
 DEMO = "demo"
 
 
-def promote(*, version: ModelVersion, by: User, share: float = 1.0, kind: str = DeploymentKind.FULL) -> Deployment:
+def promote(
+    *,
+    version: ModelVersion,
+    by: User,
+    share: float = 1.0,
+    kind: str = DeploymentKind.FULL,
+    patience: float | None = None,
+) -> Deployment:
     """Let it serve in full, or with kind "canary" a share of new consultations. Raises Refused.
 
-    Its gate and signatures are looked at before its server is started and again in the transaction that switches.
-    Open consultations keep their version; the server of the one before stays up for a rollback.
+    `patience` is how many seconds its server may take to start. Its gate and signatures are looked at before that and
+    again in the transaction that switches. Open consultations keep their version; the server of the one before stays
+    up for a rollback.
     """
     from training import gates
 
@@ -42,7 +50,7 @@ def promote(*, version: ModelVersion, by: User, share: float = 1.0, kind: str = 
     if kind == DeploymentKind.FULL and version.status == VersionStatus.SERVING:
         raise Refused(SENTENCES["serves"].format(version=version.version))
     gates.may_promote(version)
-    _ready(version)
+    _ready(version, patience)
 
     def switch() -> None:
         gates.may_promote(version)
@@ -74,7 +82,7 @@ def roll_back(*, by: User, reason: str) -> Deployment:
     )
 
 
-def shadow(*, version: ModelVersion, by: User) -> Deployment:
+def shadow(*, version: ModelVersion, by: User, patience: float | None = None) -> Deployment:
     """Let it answer unseen to what the serving version is asked, on cases of no real patient. Raises Refused."""
     _refuse_others(by)
     began = time.monotonic()
@@ -85,7 +93,7 @@ def shadow(*, version: ModelVersion, by: User) -> Deployment:
     other = ModelVersion.objects.filter(role=ModelRole.AGENT, status=VersionStatus.SHADOW).first()
     if other is not None:
         raise Refused(SENTENCES["one_shadow"].format(other=other.version))
-    _ready(version)
+    _ready(version, patience)
     return _switched(
         lambda: versions.begin_shadow(version=version, by=by), version, by, DeploymentKind.SHADOW, began, share=0.0
     )
@@ -131,9 +139,9 @@ def _refuse_others(by: User) -> None:
         raise Refused(SENTENCES["admins"])
 
 
-def _ready(version: ModelVersion) -> Endpoint:
+def _ready(version: ModelVersion, patience: float | None = None) -> Endpoint:
     """Its server answers, and answers as this version."""
-    endpoint = bring_up(version)
+    endpoint = bring_up(version, seconds=patience)
     if not check_identity(endpoint):
         wrong = endpoint.identity_ok is False
         why = str(endpoint.identity_detail.get("why", ""))

@@ -179,7 +179,7 @@ def test_decisions_about_serving_are_only_ever_added(served, cleared):
 def test_a_promotion_that_somebody_else_was_quicker_with_changes_nothing(served, cleared, monkeypatch):
     ready, same = promotion._ready, type(cleared).objects.get(pk=cleared.pk)
 
-    def meanwhile(version):
+    def meanwhile(version, patience=None):
         monkeypatch.setattr(promotion, "_ready", ready)
         serving.promote(version=same, by=admin())
         return ready(version)
