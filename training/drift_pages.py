@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -12,13 +13,14 @@ from agents.knowledge.conditions import knowledge
 from clinic.models import User
 from training import drift
 from training.drift.measures import BEHAVIOUR, SHARE, Found, Mean, Share
-from training.drift.reading import Held
+from training.drift.reading import AGES, Held, age_band
 from training.drift.statistics import FEWEST
 from training.drift.watching import BEFORE, NOW, OfVersion, judges_at
 from training.models import Alarm
 
 WIDTH, HEIGHT, EDGE = 220.0, 44.0, 3.0
 MOST_GROUPS = 12
+BANDS = [*(name for _, name in AGES), age_band(120), age_band(None)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,11 @@ class Line:
     now: str
     before: str
 
+    @property
+    def p(self) -> str:
+        p = self.found.p
+        return "" if p is None else "p < 0.0001" if p < 0.0001 else f"p {p:.4f}"
+
 
 def whole(user: User) -> dict[str, Any]:
     """Everything of the user's site; the sites of others are not looked at."""
@@ -71,14 +78,14 @@ def whole(user: User) -> dict[str, Any]:
 
 def bars(found: Found) -> list[Bar]:
     """The largest groups first; ages in their order."""
-    now, before = found.now_mix or {}, found.before_mix or {}
+    now, before = found.now_mix or Counter[str](), found.before_mix or Counter[str]()
     names = sorted({*now, *before}, key=lambda name: (-(now.get(name, 0) + before.get(name, 0)), name))
     rows = [
         Bar(_said(name), _percent(now.get(name, 0), found.n), _percent(before.get(name, 0), found.m),
             now.get(name, 0), before.get(name, 0))
         for name in names[:MOST_GROUPS]
     ]  # fmt: skip
-    return sorted(rows, key=lambda row: row.name) if found.name == "age" else rows
+    return sorted(rows, key=lambda row: BANDS.index(row.name)) if found.name == "age" else rows
 
 
 def lines(one: OfVersion, weeks: Sequence[date]) -> list[Line]:

@@ -9,7 +9,8 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
-from clinic.models import FeedbackStatus, User
+from clinic.models import FeedbackStatus, RubricVersion, User
+from training import snapshots
 from training.models import Snapshot
 from training.snapshots import current, files
 
@@ -81,10 +82,36 @@ def whole(snapshot: Snapshot, user: User) -> dict[str, Any]:
         "more_cases": max(len(told["cases"]) - MOST_CASES, 0),
         "excluded": [(why, len(ids), ids) for why, ids in told["excluded"].items()],
         "annotators": [_annotator(one) for one in told["annotators"]],
+        "rubrics": list(_rubrics(told)),
         "runs": list(snapshot.runs.select_related("version").order_by("-created_at")[:20]),
         "rebuilds": list(snapshot.rebuilds.all()[:20]),
         "others": list(others[:OTHERS]),
     }
+
+
+SETTINGS = {
+    "layout": "Layout of the files",
+    "site": "Site",
+    "knowledge": "Knowledge",
+    "cap": "Most weight of one person",
+    "validation_share": "Kept for validation",
+    "near": "Overlap of near-duplicates",
+    "without": "Asked to be left out",
+}
+
+
+def settings_of(diff: snapshots.Diff) -> list[tuple[str, str, str]]:
+    """(what, before, after) in words."""
+    return [(SETTINGS[name], _said(before), _said(after)) for name, (before, after) in diff.settings.items()]
+
+
+def _said(value: Any) -> str:
+    return (", ".join(value) or "nothing") if isinstance(value, list) else str(value)
+
+
+def _rubrics(told: Mapping[str, Any]) -> QuerySet[RubricVersion]:
+    ids = [one["id"] for one in told["rubric_versions"]]
+    return RubricVersion.objects.filter(pk__in=ids).select_related("rubric").order_by("rubric__title", "number")
 
 
 def _annotator(one: Mapping[str, Any]) -> dict[str, Any]:

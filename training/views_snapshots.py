@@ -68,7 +68,8 @@ def snapshot_rebuild(request: SignedIn, snapshot_id: UUID) -> HttpResponse:
 def snapshot_diff(request: SignedIn) -> HttpResponse:
     """`?a=ID&b=ID`, from the first to the second."""
     one, other = (_visible(request, request.GET.get(name, "")) for name in ("a", "b"))
-    context: dict[str, Any] = {"a": one, "b": other, "diff": snapshots.diff(one, other)}
+    found = snapshots.diff(one, other)
+    context = {"a": one, "b": other, "diff": found, "settings": snapshot_pages.settings_of(found)}
     return render(request, "training/snapshot_diff.html", context)
 
 

@@ -75,8 +75,9 @@ class Share:
         (_, n), (_, m) = pairs
         values = self.value(now), self.value(before)
         p = proportions_differ(*pairs) if min(n, m) >= FEWEST else None
-        far = p is not None and abs((values[0] or 0) - (values[1] or 0)) >= self.tolerance
-        return Found(self.name, self.title, SHARE, *values, n, m, self.tolerance, p=p, alarm=far and p < CHANCE)
+        sure = p is not None and p < CHANCE
+        far = abs((values[0] or 0) - (values[1] or 0)) >= self.tolerance
+        return Found(self.name, self.title, SHARE, *values, n, m, self.tolerance, p=p, alarm=sure and far)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +101,9 @@ class Mean:
         n, m = len(one), len(other)
         values = self.value(now), self.value(before)
         p = means_differ(one, other) if min(n, m) >= FEWEST else None
-        far = p is not None and abs((values[0] or 0) - (values[1] or 0)) >= self.tolerance
-        return Found(self.name, self.title, MEAN, *values, n, m, self.tolerance, p=p, alarm=far and p < CHANCE)
+        sure = p is not None and p < CHANCE
+        far = abs((values[0] or 0) - (values[1] or 0)) >= self.tolerance
+        return Found(self.name, self.title, MEAN, *values, n, m, self.tolerance, p=p, alarm=sure and far)
 
 
 @dataclass(frozen=True, slots=True)

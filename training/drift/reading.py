@@ -26,7 +26,7 @@ AGES = ((18, "under 18"), (40, "18–39"), (65, "40–64"), (80, "65–79"))
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One consultation with an agent; `stated` and `right` only where a diagnosis was named and the truth is known."""
+    """One consultation with an agent; `right` only where a diagnosis was named and the truth is known."""
 
     id: UUID
     version: str
@@ -43,6 +43,7 @@ class Held:
     followed: int
     overrode: int
     stated: float | None
+    """The probability it gave to what it named; None too where it named what it had not ranked."""
     right: bool | None
 
     @property
@@ -102,15 +103,15 @@ def _decisions(site: Site, since: datetime) -> dict[UUID, Counter[str]]:
 
 
 def _calibration(row: Consultation, said: Sequence[Turn]) -> tuple[float | None, bool | None]:
+    """(the probability stated for what the agent named last, whether that was it); a deferral names nothing."""
     truth = truth_of(row)
     last = said[-1].action if said else None
-    if not truth or not last or last.get("action") == "defer":
+    named = leader(last) if last and last.get("action") != "defer" else ""
+    if not truth or not named or last is None:
         return None, None
-    named = leader(last)
     chances = [one.get("probability") for one in ranked(last) if _same(str(one.get("diagnosis", "")), named)]
-    if not named or not chances or chances[0] is None:
-        return None, None
-    return min(max(float(chances[0]), 0.0), 1.0), _same(named, truth)
+    stated = float(chances[0]) if chances and chances[0] is not None else None
+    return None if stated is None else min(max(stated, 0.0), 1.0), _same(named, truth)
 
 
 def _same(one: str, other: str) -> bool:

@@ -110,6 +110,7 @@ def test_each_version_has_its_own_reference(endpoint):
 def test_what_one_consultation_says(endpoint, django_assert_max_num_queries):
     row = consult(3, endpoint=endpoint, feedback=("accepted", "replaced", "comment"), malformed=1, probability=0.7)
     consult(3, endpoint=endpoint, last="defer", age_years=None)
+    consult(12, endpoint=endpoint, target="Asthma")
     withdrawn = Feedback.objects.get(kind="replaced")
     now = timezone.now()
     with django_assert_max_num_queries(5):
@@ -118,6 +119,8 @@ def test_what_one_consultation_says(endpoint, django_assert_max_num_queries):
     assert (first.followed, first.overrode, first.stated, first.right) == (1, 1, 0.7, True)
     assert first.week.weekday() == 0
     assert (second.deferred, second.stated, second.right, second.age) == (True, None, None, "unknown")
+    (third,) = held(row.site, since=now - timedelta(days=14), until=now - timedelta(days=7))
+    assert (third.stated, third.right) == (None, False), "named without having been ranked, and wrong"
     withdrawn.move_to("withdrawn", by=withdrawn.by)
     (again,) = [one for one in held(row.site, since=now - timedelta(days=7), until=now) if one.id == row.pk]
     assert again.overrode == 0, "an undone step says nothing"
