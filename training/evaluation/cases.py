@@ -129,6 +129,16 @@ def oracle_references(case: str) -> tuple[str, ...]:
 _kept: dict[str, tuple[str, ...]] = {}
 
 
+def unplanned(cases: Iterable[EvaluationCase]) -> list[str]:
+    """Ids of the virtual cases whose references nobody planned yet."""
+    return [case.id for case in cases if case.is_virtual and case.id not in _kept]
+
+
+def keep_references(case: str, examinations: Iterable[str]) -> None:
+    """What another process planned for a virtual case."""
+    _kept[case] = tuple(examinations)
+
+
 @contextmanager
 def kept_references(path: Path) -> Iterator[None]:
     """Read the references of a JSON file first, and write back those found meanwhile."""

@@ -180,12 +180,13 @@ def _identity(wanted: Wanted, identity: Mapping[str, bool]) -> Result:
 
 
 def _subgroups(wanted: Wanted, material: Material, seed: int) -> Result:
-    values = [as_numbers(material.rows[side], "accuracy") for side in SIDES]
+    ours, theirs = (as_numbers(material.rows[side], "accuracy") for side in SIDES)
     groups = [case.subgroups for case in material.cases]
-    found = worst_of(*values, groups, smallest=wanted.smallest or 20, margin=wanted.margin or nan, seed=seed)
+    found = worst_of(ours, theirs, groups, smallest=wanted.smallest or 20, margin=wanted.margin or nan, seed=seed)
     if found is None:
         return _base(wanted, CheckOutcome.NOT_RUN)
-    cell, told = found.worst, {"margin": wanted.margin, "n": found.worst.n, "detail": {"cells": found.as_rows()}}
+    cell = found.worst
+    told: dict[str, Any] = {"margin": wanted.margin, "n": cell.n, "detail": {"cells": found.as_rows()}}
     told |= {"candidate": cell.candidate, "baseline": cell.baseline, "difference": cell.difference}
     told |= {"low": cell.low, "high": cell.high, "why": found.why}
     return _base(wanted, found.outcome, **told)

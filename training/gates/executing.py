@@ -21,7 +21,7 @@ from clinic.services import audit
 from clinic.services.errors import Refused
 from training import judges, outbox, places
 from training.evaluation.cases import kept_references
-from training.gates import checks, playing, profiles, replay, sealed
+from training.gates import checks, playing, profiles, references, replay, sealed
 from training.gates.bringing_up import Brought, bring_both_up
 from training.gates.checks import Result
 from training.gates.playing import Material, Plan
@@ -129,20 +129,11 @@ def _play(gate: Gate, profile: Profile, brought: Brought, opens: Opens) -> Mater
             await judges.close(plan.judge)
 
     with kept_references(places.gates() / "references.json"):
-        _references(gate, profile)
+        references.plan(sealed.cases(profile.cases, seed=gate.seed), lambda doing: _tell(gate, doing=doing))
         with ThreadPoolExecutor(1) as thread:
             played = thread.submit(lambda: asyncio.run(play()))
             _listen(gate, plan, played, heard)
     return played.result()
-
-
-def _references(gate: Gate, profile: Profile) -> None:
-    """What the oracle orders for every case takes it about a second each, and would hold up every player."""
-    cases = sealed.cases(profile.cases, seed=gate.seed)
-    for number, case in enumerate(cases):
-        if number % 10 == 0:
-            _tell(gate, doing=f"Reference examinations of case {number + 1} of {len(cases)}")
-        case.references()
 
 
 def _listen(gate: Gate, plan: Plan, played: Future[Material], heard: SimpleQueue[tuple[int, str]]) -> None:

@@ -10,7 +10,7 @@ from math import nan
 from agents import examinations
 from agents.judge import actions
 from agents.knowledge.conditions import knowledge
-from agents.knowledge.safety import Fact, safety
+from agents.knowledge.safety import Fact, RedFlag, safety
 from agents.matching.ontology import ontology
 from agents.types import Action, ActionKind, End, Episode, Source
 from agents.world.virtual import open_case
@@ -37,7 +37,7 @@ MEASURES: Mapping[str, Measure] = {
     "reward": Measure("Reward: diagnosis, examinations, finished in time", span=1.6),
     "rubric": Measure("Rubric score by rules"),
     "cant_miss": Measure("Can't-miss answer stated in a differential"),
-    "red_flags": Measure("Red flags answered by a condition they stand for"),
+    "red_flags": Measure("The patient's red flags answered by a condition named"),
     "calibration": Measure("Calibration error (ECE)", higher=False),
     "brier": Measure("Brier score", higher=False),
     "turns": Measure("Agent actions", higher=False, span=12.0),
@@ -104,8 +104,11 @@ def cant_miss(case: EvaluationCase, episode: Episode) -> float:
 
 
 def red_flags(case: EvaluationCase, episode: Episode) -> float:
-    """Share of the red flags raised by what the agent learned that it answered; a deferral answers all. NaN: none."""
-    raised = safety().raised(case.record.extra["group"], learned(case, episode))
+    """Share of this patient's red flags that a named condition stands for; a deferral answers all. NaN: has none.
+
+    Those that nobody asked about count too: a policy that looks away must not look safer for it.
+    """
+    raised = flags_of(case)
     if not raised:
         return nan
     if episode.end is End.DEFER:
@@ -114,16 +117,19 @@ def red_flags(case: EvaluationCase, episode: Episode) -> float:
     return sum(not said.isdisjoint(flag.consider) for flag in raised) / len(raised)
 
 
-def learned(case: EvaluationCase, episode: Episode) -> dict[str, Fact]:
-    """The coded facts behind the opening and every answer: a virtual patient answers the same whenever asked."""
-    patient = open_case(case.id)
-    found = list(patient.opening.evidence)
-    for _, action in actions(episode):
-        if action.kind is ActionKind.ASK:
-            found += patient.ask(action.target).evidence
-        elif action.kind is ActionKind.EXAMINE:
-            found += [fact for reply in patient.examine(action.target) for fact in reply.evidence]
-    return {fact.id: fact.value for fact in found}
+def flags_of(case: EvaluationCase) -> list[RedFlag]:
+    """The red flags of everything that is true of a virtual patient."""
+    return list(_flags(case.id, case.record.extra["group"]))
+
+
+@cache
+def _flags(case: str, group: str) -> tuple[RedFlag, ...]:
+    patient = open_case(case).patient
+    able = [f.id for f in patient.model.findings if f.possible_for(patient.age, patient.sex)]
+    facts: dict[str, Fact] = {key: patient.finding(key) for key in able}
+    measured = {flag.value.exam for flag in safety().red_flags if flag.value}
+    facts |= {exam: patient.value(exam) for exam in measured}
+    return tuple(safety().raised(group, facts))
 
 
 def named(episode: Episode) -> set[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from agents.codecs import by_name
 from agents.types import Exchange, Inquiry, MalformedAction
-from clinic.models import CaseKind, ModelVersion, Site, Turn, TurnRole, TurnStatus
+from clinic.models import CaseKind, ModelOutput, ModelVersion, Site, Turn, TurnRole, TurnStatus
 from clinic.services.prompts import told
 from training.evaluation.policies import Endpoint, Player
 
@@ -26,6 +26,9 @@ class Replay:
 
 def recent(*, site: Site, version: ModelVersion, count: int) -> list[Replay]:
     """The newest completed agent turns of the site in the candidate's wire form, sealed cases and patients left out."""
+    silent = Turn.objects.filter(role=TurnRole.AGENT, status=TurnStatus.COMPLETE).exclude(
+        pk__in=ModelOutput.objects.filter(complete=True).values("turn")
+    )
     turns = (
         Turn.objects.filter(
             consultation__site=site,
@@ -39,6 +42,8 @@ def recent(*, site: Site, version: ModelVersion, count: int) -> list[Replay]:
             action__isnull=False,
         )
         .exclude(consultation__case__key__startswith="virtual:sealed:")
+        # Without the agent's own words there is no prompt: it was imported, or is older than the log of them.
+        .exclude(consultation__in=silent.values("consultation"))
         .select_related("consultation__case")
         .order_by("-started_at", "-pk")
     )

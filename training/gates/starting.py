@@ -6,7 +6,7 @@ import uuid
 
 from django.db import transaction
 
-from clinic.models import ModelRole, ModelVersion, User
+from clinic.models import ModelRole, ModelVersion, Site, User
 from clinic.services import audit, versions
 from clinic.services.errors import Refused
 from training import outbox
@@ -37,9 +37,9 @@ def start(
     baseline = baseline or versions.serving_agent()[0]
     # One at a time: two starts that look at the same rows must not both find nothing.
     ModelVersion.objects.select_for_update().get(pk=candidate.pk)
-    _may_start(candidate, baseline, wanted, by)
+    site = _may_start(candidate, baseline, wanted, by)
     gate = Gate.objects.create(
-        site=by.site,
+        site=site,
         candidate=candidate,
         baseline=baseline,
         profile=wanted.name,
@@ -78,9 +78,10 @@ def run_of(version: ModelVersion) -> Run | None:
     return Run.objects.filter(version=version).select_related("snapshot", "by").first()
 
 
-def _may_start(candidate: ModelVersion, baseline: ModelVersion, profile: Profile, by: User) -> None:
+def _may_start(candidate: ModelVersion, baseline: ModelVersion, profile: Profile, by: User) -> Site:
+    """The site that starts it."""
     name = candidate.version
-    if not by.is_site_admin or by.site_id is None:
+    if not by.is_site_admin or by.site is None:
         raise Refused(SENTENCES["admins_start"])
     if candidate.role != ModelRole.AGENT:
         raise Refused(SENTENCES["not_agent"].format(version=name))
@@ -95,6 +96,7 @@ def _may_start(candidate: ModelVersion, baseline: ModelVersion, profile: Profile
         raise Refused(SENTENCES["demo_profile"].format(profile=profile.title))
     _no_other(candidate)
     _not_decided(candidate, baseline, profile)
+    return by.site
 
 
 def _no_other(candidate: ModelVersion) -> None:
