@@ -163,10 +163,10 @@ def _no_worse(found: Difference, wanted: Wanted, adjusted: float) -> str:
 
 def _why_no_worse(outcome: str, adjusted: float) -> str:
     if outcome == CheckOutcome.PASSED:
-        return "No worse than the margin allows, after Holm's correction."
+        return "No worse than the margin allows, after Holm’s correction."
     if outcome == CheckOutcome.FAILED:
         return "Worse than the margin allows: the whole interval lies beyond it."
-    return f"Not shown to be within the margin (p = {adjusted:.3f} after Holm's correction)."
+    return f"Not shown to be within the margin (p = {adjusted:.3f} after Holm’s correction)."
 
 
 def _identity(wanted: Wanted, identity: Mapping[str, bool]) -> Result:

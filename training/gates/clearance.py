@@ -19,7 +19,9 @@ def may_promote(version: ModelVersion) -> None:
     """
     if version.role != ModelRole.AGENT or served_before(version):
         return
-    _signed(version, _record(version, _passed(version)))
+    gate = _passed(version)
+    _signed(version, _record(version, gate))
+    _of_today(version, gate)
 
 
 def is_cleared(version: ModelVersion) -> bool:
@@ -52,6 +54,14 @@ def _passed(version: ModelVersion) -> Gate:
         told = {"version": version.version, "profile": newest.profile}
         raise Refused(SENTENCES["profile_not_allowed"].format(**told))
     return good
+
+
+def _of_today(version: ModelVersion, gate: Gate) -> None:
+    """Better than what served then says nothing against what serves now."""
+    serving = ModelVersion.objects.filter(role=ModelRole.AGENT, status=VersionStatus.SERVING).first()
+    if serving is not None and serving.pk != gate.baseline_id:
+        told = {"version": version.version, "baseline": gate.baseline.version, "serving": serving.version}
+        raise Refused(SENTENCES["another_serves"].format(**told))
 
 
 def _record(version: ModelVersion, gate: Gate) -> ChangeRecord:

@@ -33,11 +33,11 @@ class Measure:
 
 MEASURES: Mapping[str, Measure] = {
     "accuracy": Measure("Diagnosis right"),
-    "exam_f1": Measure("Examinations: F1 against the oracle's"),
+    "exam_f1": Measure("Examinations: F1 against the oracle’s"),
     "reward": Measure("Reward: diagnosis, examinations, finished in time", span=1.6),
     "rubric": Measure("Rubric score by rules"),
-    "cant_miss": Measure("Can't-miss answer stated in a differential"),
-    "red_flags": Measure("The patient's red flags answered by a condition named"),
+    "cant_miss": Measure("Can’t-miss answer stated in a differential"),
+    "red_flags": Measure("The patient’s red flags answered by a condition named"),
     "calibration": Measure("Calibration error (ECE)", higher=False),
     "brier": Measure("Brier score", higher=False),
     "turns": Measure("Agent actions", higher=False, span=12.0),

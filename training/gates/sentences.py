@@ -43,6 +43,9 @@ SENTENCES = {
         "{version} passed by the profile “{profile}” alone, which is for demonstrations. This deployment asks for"
         " another: start a gate with it."
     ),
+    "another_serves": (
+        "{version} was compared with {baseline}, but {serving} serves now. Start a gate against what serves."
+    ),
     "no_record": "{version} passed its gate, but nobody wrote the change record yet.",
     "unsigned": "The change record of {version} still needs the signature of {missing}.",
     "wrong_signers": "The signatures of {version} are not those of two people other than who started its run.",

@@ -112,6 +112,17 @@ def test_what_is_less_the_better_is_no_primary_endpoint():
         decide(wrong, material(rows()), identity=BOTH)
 
 
+def test_candidates_that_are_no_better_pass_about_as_rarely_as_the_test_promises():
+    """A run with random rewards makes such a one: the same skill, other cases right."""
+    profile = replace(profiles.load("demo"), checks=profiles.load("demo").checks[:1])
+    passed = sum(
+        verdict(decide(profile, material(rows(right=0.4, seed=seed), rows(right=0.4, seed=1000 + seed)), identity=BOTH))
+        == "passed"
+        for seed in range(80)
+    )
+    assert passed <= 7, "2 expected, at 2.5 % each"
+
+
 @pytest.mark.parametrize("outcome", ["failed", "undecided", "not_run"])
 def test_information_decides_nothing(outcome):
     results = [Result("reward", "primary", "passed"), Result("brier", "informative", outcome)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clinic.models import AuditEntry, Role
+from clinic.models import AuditEntry, ModelVersion, Role
 from clinic.services.errors import Refused
 from tests.clinic.factories import make_serving_agent, make_site, make_user, make_version
 from tests.training.gates.factories import (
@@ -153,7 +153,7 @@ def test_nothing_serves_before_gate_record_and_both_signatures():
     refused("of an adjudicating physician", lambda: gates.may_promote(candidate))
     gates.sign(record=record, by=make_user(Role.ADJUDICATOR), role="physician")
     gates.may_promote(candidate)
-    assert gates.is_cleared(candidate)
+    assert not gates.is_cleared(make_candidate())
 
 
 def test_a_later_gate_that_it_did_not_pass_takes_the_clearance_away():
@@ -162,6 +162,15 @@ def test_a_later_gate_that_it_did_not_pass_takes_the_clearance_away():
     refused("newest gate of .* is undecided", lambda: gates.may_promote(undecided))
     fail(make_gate(failed))
     refused("did not pass gate", lambda: gates.may_promote(failed))
+
+
+def test_better_than_what_served_then_is_not_enough():
+    candidate = make_signed()
+    gates.may_promote(candidate)
+    ModelVersion.objects.filter(status="serving").update(status="retired")
+    gates.may_promote(candidate)
+    newer = make_version()
+    refused(f"but {newer.version} serves now", lambda: gates.may_promote(candidate))
 
 
 def test_a_demonstration_clears_nothing_in_production(settings):
@@ -175,10 +184,11 @@ def test_what_served_before_may_come_back():
     base = make_version()
     refused("has not passed", lambda: gates.may_promote(base))
     candidate = make_signed()
+    gates.may_promote(candidate)
     base.move_to("retired", by=None)
     base.move_to("serving", by=None)
     gates.may_promote(base)
     base.move_to("retired", by=None)
     gates.may_promote(base)
     assert gates.is_cleared(make_version(role="world", status="candidate"))
-    assert gates.is_cleared(candidate)
+    assert not gates.is_cleared(make_candidate())
