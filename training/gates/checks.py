@@ -176,7 +176,7 @@ def _identity(wanted: Wanted, identity: Mapping[str, bool]) -> Result:
     good = all(identity.values())
     said = ", ".join(f"{side}: {'as registered' if ok else 'another answered'}" for side, ok in identity.items())
     outcome = CheckOutcome.PASSED if good else CheckOutcome.FAILED
-    return _base(wanted, outcome, n=len(identity), why=f"Fixed probes before playing. {said.capitalize()}.")
+    return _base(wanted, outcome, n=len(identity), why=f"Fixed probes before and after playing. {said.capitalize()}.")
 
 
 def _subgroups(wanted: Wanted, material: Material, seed: int) -> Result:

@@ -56,6 +56,7 @@ def _execute(gate: Gate, opens: Opens, brings: Brings) -> None:
         brought = brings(gate, lambda doing: _tell(gate, doing=doing))
         material = _play(gate, profile, brought, opens)
         _enough(profile, material)
+        brought.again()
         results = checks.decide(profile, material, identity=brought.identity, seed=gate.seed)
         _decide(gate, material, results)
     except Refused as refused:

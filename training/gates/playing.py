@@ -98,7 +98,7 @@ class _Table:
     ) -> list[Played]:
         """One consultation per case; finished ones come from the folder's file of that name."""
         player = player or self.seats.player(side)
-        before, doing = self.done, name or f"{side}: {player.name}"
+        before, doing = self.done, f"{side}: {player.name}" if not name else name.replace("-", " ").capitalize()
         path = self.plan.folder / f"{name or side}.jsonl"
         games = await play(
             cases,
@@ -135,8 +135,8 @@ async def _support(plan: Plan, table: _Table, cases: Sequence[EvaluationCase], m
             player = table.seats.player(side, seed=seed, temperature=1.0)
             if side == "candidate":
                 player = TracedPlayer(player, plan.folder / "traces.jsonl")
-            name = f"tries of the {side}, {seed} of {wanted.k}"
-            games = await table.play(side, few, name=name.replace(" ", "-").replace(",", ""), player=player)
+            name = f"tries-of-the-{side}-{seed}-of-{wanted.k}"
+            games = await table.play(side, few, name=name, player=player)
             tries.append([np.nan if game.result.error else float(game.result.correct) for game in games])
         material.right_of_k[side] = [_any_right(column) for column in zip(*tries, strict=True)]
 
@@ -201,6 +201,8 @@ async def _judged(plan: Plan, played: dict[str, list[Played]], material: Materia
         file = RunFile(plan.folder / f"judged-{side}.jsonl", {"judge": plan.judge.identity, "side": side})
         one = [_rate(game, plan.judge, file, at_once) for game in games[: wanted.cases]]
         material.judged[side] = list(await asyncio.gather(*one))
+    if all(np.isnan(list(material.judged.values())).ravel()):
+        material.missing["judge"] = "The gate judge gave not one whole set of verdicts."
 
 
 async def _rate(game: Played, judge: LanguageJudge, file: RunFile, at_once: asyncio.Semaphore) -> float:

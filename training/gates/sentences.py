@@ -17,7 +17,7 @@ SENTENCES = {
     ),
     "again_only_broken": "Only a gate that broke off is begun again. This one has its result.",
     "not_this_version": (
-        "What answers at the address of {version} is not {version}: {why} Nothing was compared. Bring it up again."
+        "What answers at the address of {version} is not {version}: {why} Nothing was decided. Bring it up again."
     ),
     "few_pairs": (
         "Only {n} of {total} cases have an outcome on both sides, and {needed} are needed ({why}). What was played is"

@@ -1,7 +1,7 @@
 """What no page, command, task or UPDATE may do: the database refuses it itself."""
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 
 from clinic.models import ModelVersion, Role, StatusChange, User
 from clinic.services import versions
@@ -151,10 +151,22 @@ def test_signatures_are_of_the_text_by_two_people_who_did_not_start_the_run():
     refuses("never changed", lambda: first.delete())
 
 
+def _sql(query, values):
+    with connection.cursor() as cursor:
+        cursor.execute(query, values)
+
+
 WAYS = {
     "update": lambda version, status: ModelVersion.objects.filter(pk=version.pk).update(status=status),
     "move_to": lambda version, status: version.move_to(status, by=None),
     "save": lambda version, status: (setattr(version, "status", status), version.save()),
+    "bulk_update": lambda version, status: (
+        setattr(version, "status", status),
+        ModelVersion.objects.bulk_update([version], ["status"]),
+    ),
+    "sql": lambda version, status: _sql(
+        "UPDATE clinic_modelversion SET status = %s WHERE id = %s", [status, version.pk]
+    ),
 }
 
 

@@ -1,12 +1,15 @@
 """Gates played by players of known skill: the better passes, the same and the random do not, and nothing is lost."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 import yaml
 from django.utils import timezone
 
+from agents.rubrics import Rating, Verdict
 from clinic.services.errors import Refused
 from tests.clinic.factories import make_serving_agent
 from tests.training.gates.factories import make_candidate, make_gate
@@ -133,6 +136,26 @@ def test_another_version_at_the_address_stops_it_before_a_case_is_played():
     assert "is not dx-1" in gate.error
 
 
+def test_a_version_swapped_while_it_played_decides_nothing():
+    def swapped():
+        raise Refused("What answers at the address of dx-1 is not dx-1.")
+
+    gate = queued()
+    gates.execute(
+        gate.pk, opens=SkilledSeats(BETTER, SAME), brings=lambda gate, tell: replace(brought(gate, tell), again=swapped)
+    )
+    gate.refresh_from_db()
+    assert (gate.status, gate.checks.count()) == ("broke", 0)
+
+
+def test_two_workers_at_once_play_it_once():
+    gate, seats = queued(), SkilledSeats(BETTER, SAME)
+    with executing._alone(executing.places.gates() / gate.folder):
+        assert gates.execute(gate.pk, opens=seats, brings=brought) == "queued"
+    assert seats.opened == 0
+    assert gates.execute(gate.pk, opens=seats, brings=brought) == "passed"
+
+
 def test_a_second_delivery_does_nothing():
     gate = played(BETTER)
     seats = SkilledSeats(SAME, SAME)
@@ -179,3 +202,40 @@ def test_only_sealed_patients_are_played_and_their_planting_is_apart():
     assert all(row["case"].startswith("virtual:sealed:") for row in rows)
     assert sealed.PLANTED not in (folder / "candidate.jsonl").read_text()
     assert sealed.PLANTED in (folder / "candidate-with-a-planted-diagnosis.jsonl").read_text()
+
+
+class Sceptic:
+    """A language judge by script: what it says of one rubric's criteria, or that it cannot."""
+
+    identity = {"kind": "language", "model": "sceptic", "prompt": "p"}
+    client = None
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.fails, self.asked = fails, 0
+
+    async def rate(self, episode, criterion) -> Rating:
+        self.asked += 1
+        verdict = Verdict.ERROR if self.fails else Verdict.MET
+        return Rating(criterion.id, verdict)
+
+    async def same_diagnosis(self, predicted, reference) -> bool:
+        return False
+
+
+@pytest.mark.parametrize(("fails", "outcome", "n"), [(False, "passed", N), (True, "not_run", 0)])
+def test_a_judge_of_another_family_rates_both_and_its_failure_is_no_score(monkeypatch, fails, outcome, n):
+    judge = Sceptic(fails=fails)
+    monkeypatch.setattr(executing.judges, "of_gates", lambda seed: SimpleNamespace(speaks=judge))
+    gate = played(BETTER)
+    check = gate.checks.get(name="judge")
+    assert (check.outcome, check.n) == (outcome, n)
+    assert judge.asked >= 2 * N
+    assert ("not one whole set" in check.why) is fails
+
+
+def test_the_same_model_as_judge_and_gate_judge_is_refused_in_a_sentence(settings):
+    settings.JUDGE_URL = settings.GATE_JUDGE_URL = "http://127.0.0.1:9/v1"
+    settings.JUDGE_MODEL = settings.GATE_JUDGE_MODEL = "one"
+    gate = played(BETTER)
+    assert gate.status == "broke"
+    assert "name the same model" in gate.error

@@ -56,7 +56,7 @@ def test_an_unknown_profile_is_refused():
     ("changes", "says"),
     [
         ({"at_least": 100}, "200 paired"),
-        ({"at_least": 500}, "more than cases"),
+        ({"at_least": 700}, "more than cases"),
         ({"checks": {"accuracy": {"kind": "informative"}}}, "twice"),
         ({"checks": {"rubric": {"kind": "non_inferior"}}}, "margin above 0"),
         ({"checks": {"sentinel": {"kind": "non_inferior", "margin": 0.1}}}, "paired"),
