@@ -6,12 +6,12 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
-import yaml
 from django.utils import timezone
 
 from agents.rubrics import Rating, Verdict
 from clinic.services.errors import Refused
 from tests.clinic.factories import make_serving_agent
+from tests.training.gates.conftest import CASES as N
 from tests.training.gates.factories import make_candidate, make_gate
 from tests.training.gates.players import Skill, SkilledSeats, brought
 from training import gates
@@ -19,30 +19,9 @@ from training.gates import executing, profiles, sealed
 from training.gates.bringing_up import Brought
 from training.models import Gate, OutboxMessage
 
-pytestmark = pytest.mark.django_db(transaction=True)
-N = 24
-SMALL = {"cases": N, "at_least": N - 2}
-FEW = {"pass_at_k": {"cases": 4, "k": 2}, "sentinel": {"cases": 6, "at_most": 0.5}, "subgroups": {"smallest": 5}}
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("small")]
 SAME = Skill(right=0.3)
 BETTER = Skill(right=0.95)
-
-
-@pytest.fixture(autouse=True)
-def small(tmp_path, monkeypatch):
-    """The demonstration with few patients; the oracle's references would take a second each."""
-    row = yaml.safe_load((profiles.FOLDER / "demo.yaml").read_bytes()) | SMALL
-    for name, changes in FEW.items():
-        row["checks"][name] |= changes
-    for wide in ("cant_miss", "accuracy", "exam_f1", "rubric", "calibration", "malformed", "listing"):
-        row["checks"][wide]["margin"] = 0.6
-    for wide in ("over_asking", "repeated", "subgroups"):
-        row["checks"][wide]["margin"] = 0.7
-    (tmp_path / "profiles").mkdir()
-    (tmp_path / "profiles" / "demo.yaml").write_text(yaml.safe_dump(row))
-    monkeypatch.setattr(profiles, "FOLDER", tmp_path / "profiles")
-    monkeypatch.setenv("ROUNDS_HOME", str(tmp_path))
-    monkeypatch.setattr("training.evaluation.cases._kept", {})
-    monkeypatch.setattr("training.evaluation.cases.reference_examinations", lambda case: ["vitals", "cbc"])
 
 
 def queued(**fields) -> Gate:
