@@ -24,10 +24,11 @@ class NewGate(forms.Form):
         field = self.fields["candidate"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = candidates(user)
-        choices = [(profile.name, f"{profile.title}: {profile.summary}") for profile in profiles.allowed()]
+        choices = [(profile.name, profile.title) for profile in profiles.allowed()]
         profile_field = self.fields["profile"]
         assert isinstance(profile_field, forms.ChoiceField)
         profile_field.choices = choices
+        profile_field.help_text = " ".join(f"{profile.title}: {profile.summary}" for profile in profiles.allowed())
 
 
 def candidates(user: User) -> models.QuerySet[ModelVersion]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET, require_POST
 
 from clinic.services.errors import Refused
@@ -21,11 +22,12 @@ from training.models import ChangeRecord, Gate
 @training_only
 @require_GET
 def gate_list(request: SignedIn) -> HttpResponse:
-    """Newest first, and the form of a new one for administrators."""
+    """Newest first, and the form of a new one for administrators; `?candidate=NUMBER` chooses its candidate."""
     mine = Gate.objects.visible_to(request.user).select_related("candidate", "baseline", "by", "record")
     page = page_of(mine.prefetch_related("record__signatures"), request)
-    form = NewGate(user=request.user) if request.user.is_site_admin else None
-    context = {"page": page, "rows": gate_pages.rows(page.rows), "form": form}
+    wanted = request.GET.get("candidate", "")
+    form = NewGate(user=request.user, initial={"candidate": wanted}) if request.user.is_site_admin else None
+    context = {"page": page, "rows": gate_pages.rows(page.rows), "form": form, "wanted": wanted}
     return render(request, "training/gate_list.html", context)
 
 
@@ -54,6 +56,8 @@ def gate_detail(request: SignedIn, gate_id: int) -> HttpResponse:
         response = render(request, "training/_gate_live.html", gate_pages.live(gate))
         if not gate_pages.is_alive(gate):
             response["HX-Refresh"] = "true"
+        # The same address has two answers, and going back must not show the part alone.
+        patch_vary_headers(response, ["HX-Request"])
         return response
     context = gate_pages.whole(gate, request.user)
     form = RecordForm(initial=context["texts"]) if context["may_write"] else None

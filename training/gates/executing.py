@@ -14,6 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from clinic.models import IllegalTransition, StaleStatus
@@ -36,6 +37,10 @@ HEARD_EVERY = 0.5
 """Seconds between two looks at how far the players are."""
 SILENT = timedelta(seconds=90)
 """Without a sign of life for so long, a gate's worker is gone."""
+CLAIMABLE = timedelta(seconds=45)
+"""A running gate may be taken over after so long."""
+LOST = timedelta(minutes=10)
+"""A queued gate is sent again after so long: the worker may be busy, and a message too many does nothing."""
 Opens = Callable[[Server, Server], Seats]
 """ServedSeats, or a double."""
 Brings = Callable[[Gate, Callable[[str], None]], Brought]
@@ -67,17 +72,22 @@ def _execute(gate: Gate, opens: Opens, brings: Brings) -> None:
 
 
 def recover() -> int:
-    """Send those again whose worker went silent; how many."""
-    since = timezone.now() - SILENT
-    gone = Gate.objects.filter(status=GateStatus.RUNNING, seen_at__lt=since)
-    for gate in gone:
-        with transaction.atomic():
-            # Seen now, so that the next look does not send it a second time.
-            if Gate.objects.filter(pk=gate.pk, status=GateStatus.RUNNING, seen_at=gate.seen_at).update(
-                seen_at=timezone.now() - SILENT + timedelta(seconds=30)
-            ):
-                outbox.put(task=TASK, arguments=[gate.pk])
-    return len(gone)
+    """Send those again whose worker went silent, or whose message was lost with the broker; how many."""
+    now = timezone.now()
+    gone = Q(status=GateStatus.RUNNING, seen_at__lt=now - SILENT)
+    lost = Q(status=GateStatus.QUEUED, seen_at__lt=now - LOST)
+    return sum(_send_again(gate) for gate in Gate.objects.filter(gone | lost))
+
+
+@transaction.atomic
+def _send_again(gate: Gate) -> bool:
+    """Compare and set, so that two looks send one message; a running one may be claimed at once all the same."""
+    seen = timezone.now() if gate.status == GateStatus.QUEUED else timezone.now() - CLAIMABLE
+    same = Gate.objects.filter(pk=gate.pk, status=gate.status, seen_at=gate.seen_at)
+    if not same.update(seen_at=seen):
+        return False
+    outbox.put(task=TASK, arguments=[gate.pk])
+    return True
 
 
 @contextmanager
@@ -95,7 +105,7 @@ def _alone(folder: Path) -> Iterator[bool]:
 
 def _claim(gate: Gate) -> bool:
     """Queued, or running under a worker that went silent."""
-    if gate.status == GateStatus.RUNNING and gate.seen_at and gate.seen_at > timezone.now() - timedelta(seconds=45):
+    if gate.status == GateStatus.RUNNING and gate.seen_at and gate.seen_at > timezone.now() - CLAIMABLE:
         return False
     changes: dict[str, Any] = {"seen_at": timezone.now(), "error": "", "doing": "Starting"}
     try:
@@ -129,11 +139,12 @@ def _play(gate: Gate, profile: Profile, brought: Brought, opens: Opens) -> Mater
             await seats.close()
             await judges.close(plan.judge)
 
+    # Kept before anybody plays: a gate that breaks off need not plan them again.
     with kept_references(places.gates() / "references.json"):
         references.plan(sealed.cases(profile.cases, seed=gate.seed), lambda doing: _tell(gate, doing=doing))
-        with ThreadPoolExecutor(1) as thread:
-            played = thread.submit(lambda: asyncio.run(play()))
-            _listen(gate, plan, played, heard)
+    with ThreadPoolExecutor(1) as thread:
+        played = thread.submit(lambda: asyncio.run(play()))
+        _listen(gate, plan, played, heard)
     return played.result()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from django.db import transaction
+from django.utils import timezone
 
 from clinic.models import ModelRole, ModelVersion, Site, User
 from clinic.services import audit, versions
@@ -47,6 +48,7 @@ def start(
         primary=wanted.primary,
         seed=seed,
         total=2 * wanted.cases,
+        seen_at=timezone.now(),
         folder=f"{candidate.version[:60]}-{wanted.name}-{uuid.uuid4().hex[:12]}",
         by=by,
     )
@@ -67,7 +69,7 @@ def start_again(*, gate: Gate, by: User) -> Gate:
     if profiles.load(gate.profile).digest != gate.profile_digest:
         raise Refused(SENTENCES["profile_changed"].format(profile=gate.profile))
     _no_other(gate.candidate)
-    gate.move_to(GateStatus.QUEUED, by=by, reason="asked for again", error="", finished_at=None)
+    gate.move_to(GateStatus.QUEUED, by=by, reason="asked for again", error="", finished_at=None, seen_at=timezone.now())
     outbox.put(task=TASK, arguments=[gate.pk])
     audit.record(by=by, action="gate.started_again", noun="gate", target=gate.pk)
     return gate

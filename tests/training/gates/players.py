@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ class Skill:
     repeats_notes: bool = False
     malformed: float = 0.0
     breaks: bool = False
+    pause: float = 0.0
 
 
 @dataclass
@@ -39,6 +41,7 @@ class Knows:
     codec: StructuredCodec = field(default_factory=StructuredCodec)
 
     async def say(self, inquiry, exchanges, *, force_final=False, priority=0, tokens=False) -> Completion:
+        await asyncio.sleep(self.skill.pause)
         if self.skill.breaks:
             raise RuntimeError("the player is gone")
         if self.rng.random() < self.skill.malformed:

@@ -156,6 +156,13 @@ def test_a_gate_whose_worker_died_is_sent_again_and_finished():
     assert played(BETTER, gate=gate).status == "passed"
 
 
+def test_a_message_that_the_broker_lost_is_sent_again_and_seldom():
+    gate = queued(seen_at=timezone.now() - timedelta(minutes=2))
+    assert gates.recover() == 0
+    Gate.objects.filter(pk=gate.pk).update(seen_at=timezone.now() - timedelta(minutes=11))
+    assert (gates.recover(), gates.recover()) == (1, 0)
+
+
 def test_a_profile_that_was_changed_meanwhile_decides_nothing():
     gate = queued(profile_digest="0" * 64)
     assert played(BETTER, gate=gate).status == "broke"
