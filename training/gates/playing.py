@@ -124,7 +124,7 @@ async def _rows(games: Sequence[Played]) -> list[Row | None]:
 
 
 async def _support(plan: Plan, table: _Table, cases: Sequence[EvaluationCase], material: Material) -> None:
-    """pass@k of both (the support probe of "The Invisible Leash"): what the one could reach in k tries, the other should still reach."""
+    """pass@k of both (methods.md 46): what the one could reach in k tries, the other should still reach."""
     wanted = plan.profile.check("pass_at_k")
     if wanted is None:
         return
