@@ -74,7 +74,7 @@ def _difference(name: str, material: Material, seed: int) -> Difference | None:
             (as_numbers(material.rows[side], "stated"), as_numbers(material.rows[side], "accuracy")) for side in SIDES
         ]
         return compare_calibration(*sides, seed=seed)
-    values = {"pass_at_k": material.right_of_k, "judge": material.judged}.get(name)
+    values = {"pass_at_k": material.right_of_k, "judge": material.judged, "physicians": material.physicians}.get(name)
     if values is None and name in MEASURES:
         values = {side: as_numbers(material.rows[side], name) for side in SIDES}
     if not values:

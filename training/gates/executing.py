@@ -22,7 +22,7 @@ from clinic.services import audit
 from clinic.services.errors import Refused
 from training import judges, outbox, places
 from training.evaluation.cases import kept_references
-from training.gates import checks, playing, profiles, references, replay, sealed
+from training.gates import checks, physicians, playing, profiles, references, replay, sealed
 from training.gates.bringing_up import Brought, bring_both_up
 from training.gates.checks import Result
 from training.gates.playing import Material, Plan
@@ -128,7 +128,8 @@ def _play(gate: Gate, profile: Profile, brought: Brought, opens: Opens) -> Mater
     judge = judges.of_gates(seed=gate.seed)
     wanted = profile.check("shadow")
     replays = replay.recent(site=gate.site, version=gate.candidate, count=wanted.turns) if wanted else []
-    plan = Plan(profile, gate.seed, folder, judge.speaks if judge else None, replays)
+    criteria = physicians.criteria_of(gate.candidate) if profile.check("physicians") else []
+    plan = Plan(profile, gate.seed, folder, judge.speaks if judge else None, replays, criteria)
     heard: SimpleQueue[tuple[int, str]] = SimpleQueue()
 
     async def play() -> Material:

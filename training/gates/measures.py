@@ -36,6 +36,7 @@ MEASURES: Mapping[str, Measure] = {
     "exam_f1": Measure("Examinations: F1 against the oracle’s"),
     "reward": Measure("Reward: diagnosis, examinations, finished in time", span=1.6),
     "rubric": Measure("Rubric score by rules"),
+    "physicians": Measure("Physicians’ criteria, by rules"),
     "cant_miss": Measure("Can’t-miss answer stated in a differential"),
     "red_flags": Measure("The patient’s red flags answered by a condition named"),
     "calibration": Measure("Calibration error (ECE)", higher=False),

@@ -13,13 +13,14 @@ import numpy as np
 
 from agents.errors import PolicyError
 from agents.judge import LanguageJudge, RuleJudge, actions
+from agents.rubrics import Criterion
 from agents.types import End, Episode
 from training.evaluation import rubric
 from training.evaluation.cases import EvaluationCase
 from training.evaluation.policies import Player
 from training.evaluation.run import Played, Settings, play
 from training.evaluation.store import RunFile
-from training.gates import sealed
+from training.gates import physicians, sealed
 from training.gates.measures import Row, measure
 from training.gates.profiles import Profile
 from training.gates.replay import Replay, answer_again
@@ -44,6 +45,8 @@ class Plan:
     folder: Path
     judge: LanguageJudge | None = None
     replays: Sequence[Replay] = ()
+    criteria: Sequence[Criterion] = ()
+    """What physicians asked for."""
 
     @property
     def total(self) -> int:
@@ -64,6 +67,7 @@ class Material:
     apart: list[float] = field(default_factory=list)
     """KL estimates per turn, nats per token."""
     judged: dict[str, list[float]] = field(default_factory=dict)
+    physicians: dict[str, list[float]] = field(default_factory=dict)
     replayed: list[bool] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
     """Why a check has nothing, by its name."""
@@ -78,6 +82,7 @@ async def play_gate(plan: Plan, seats: Seats, tell: Tell) -> Material:
     played = {side: await table.play(side, cases) for side in SIDES}
     material = Material(cases, {side: await _rows(games) for side, games in played.items()})
     material.errors = [game.result.error for games in played.values() for game in games if game.result.error]
+    await _asked_by_physicians(plan, played, material)
     await _support(plan, table, cases, material)
     await _planted(plan, table, cases, material)
     await _apart(plan, seats, material)
@@ -121,6 +126,13 @@ async def _rows(games: Sequence[Played]) -> list[Row | None]:
         rated = await rubric.rate(game.episode, rubric.criteria_of(game.case), game.case, judge)
         rows.append(measure(game, rated.value))
     return rows
+
+
+async def _asked_by_physicians(plan: Plan, played: dict[str, list[Played]], material: Material) -> None:
+    if not plan.criteria:
+        material.missing["physicians"] = "It learned from no rubric with a criterion that a rule can rate."
+        return
+    material.physicians = {side: await physicians.scores(games, plan.criteria) for side, games in played.items()}
 
 
 async def _support(plan: Plan, table: _Table, cases: Sequence[EvaluationCase], material: Material) -> None:

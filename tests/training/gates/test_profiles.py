@@ -35,7 +35,7 @@ def test_shipped_profiles_name_one_primary_and_known_checks(name):
 
 def test_the_strict_profile_lets_only_what_needs_other_servers_be_missing():
     profile = profiles.load("standard")
-    assert {check.name for check in profile.checks if check.may_be_missing} == {"divergence", "judge"}
+    assert {check.name for check in profile.checks if check.may_be_missing} == {"divergence", "judge", "physicians"}
     assert profile.check("cant_miss").kind == profile.check("red_flags").kind == "non_inferior"
     assert not profile.demonstration
 
