@@ -109,6 +109,7 @@ def test_the_record_is_drafted_written_and_signed_by_two():
     assert "You signed." in done
     assert "may serve. An administrator promotes it." in done
     assert "Change it before anybody signs" not in done
+    assert "Demonstration: a demonstration, it clears nothing in production" in done
 
 
 def test_what_was_typed_comes_back_where_it_is_refused():
