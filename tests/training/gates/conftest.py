@@ -19,6 +19,10 @@ WIDER = ("over_asking", "repeated", "subgroups")
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The demonstration with few patients; the oracle's references would take a second each."""
     row = yaml.safe_load((profiles.FOLDER / "demo.yaml").read_bytes()) | {"cases": CASES, "at_least": CASES - 2}
+    # These players learn from no physician, so the published reward is what must improve.
+    row["primary"] = "reward"
+    row["checks"].pop("reward")
+    row["checks"]["physicians"] = {"kind": "informative"}
     for name, changes in FEW.items():
         row["checks"][name] |= changes
     for names, margin in ((WIDE, 0.6), (WIDER, 0.7)):

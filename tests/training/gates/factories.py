@@ -55,7 +55,7 @@ def make_gate(candidate: ModelVersion | None = None, *, profile: str = "demo", *
     return Gate.objects.create(**{**defaults, **fields})
 
 
-def make_check(gate: Gate, name: str = "reward", kind: str = "primary", outcome: str = "passed", **fields: Any):
+def make_check(gate: Gate, name: str = "physicians", kind: str = "primary", outcome: str = "passed", **fields: Any):
     """By default the primary endpoint of the demo profile, improved."""
     better = {"candidate": 0.8, "baseline": 0.6, "difference": 0.2, "low": 0.1, "high": 0.3, "p": 0.001, "n": gate.n}
     extra = {"title": name, "margin": None if kind == "primary" else 0.1, "position": gate.checks.count()}

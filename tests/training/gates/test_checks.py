@@ -33,7 +33,8 @@ def material(candidate, baseline=None, **more):
     groups = [{"sex": "female" if n % 2 else "male"} for n in range(len(candidate))]
     cases = [SimpleNamespace(subgroups=group) for group in groups]
     sides = {"candidate": candidate, "baseline": baseline or rows(right=0.4)}
-    return Material(cases, sides, planted=[0.0] * 12, **more)
+    asked = {side: [row["accuracy"] if row else NAN for row in found] for side, found in sides.items()}
+    return Material(cases, sides, planted=[0.0] * 12, physicians=asked, **more)
 
 
 def by_name(results):
@@ -44,21 +45,21 @@ def test_a_clear_gain_without_harm_passes():
     results = decide(profiles.load("demo"), material(rows(right=0.8, seed=1)), identity=BOTH)
     assert verdict(results) == "passed", [(r.name, r.outcome, r.why) for r in results if r.outcome != "passed"]
     found = by_name(results)
-    assert found["reward"].kind == "primary"
+    assert found["physicians"].kind == "primary"
     assert found["accuracy"].p <= 0.025
     assert found["judge"].outcome == "not_run"
 
 
 def test_no_gain_is_undecided_and_a_loss_fails():
     same = decide(profiles.load("demo"), material(rows(right=0.4)), identity=BOTH)
-    assert (verdict(same), by_name(same)["reward"].outcome) == ("undecided", "undecided")
+    assert (verdict(same), by_name(same)["physicians"].outcome) == ("undecided", "undecided")
     worse = decide(profiles.load("demo"), material(rows(right=0.05, seed=2)), identity=BOTH)
-    assert (verdict(worse), by_name(worse)["reward"].outcome) == ("failed", "failed")
+    assert (verdict(worse), by_name(worse)["physicians"].outcome) == ("failed", "failed")
 
 
 def test_a_gain_bought_with_harm_fails():
     bought = decide(profiles.load("demo"), material(rows(right=0.9, seed=1, malformed=1.0)), identity=BOTH)
-    assert by_name(bought)["reward"].outcome == "passed"
+    assert by_name(bought)["physicians"].outcome == "passed"
     assert (by_name(bought)["malformed"].outcome, verdict(bought)) == ("failed", "failed")
     slow = decide(profiles.load("demo"), material(rows(right=0.9, seed=1, turns=12.0)), identity=BOTH)
     assert by_name(slow)["turns"].outcome == "failed"
@@ -102,7 +103,7 @@ def test_pairs_without_an_outcome_do_not_count():
     holes = [None if n < 10 else row for n, row in enumerate(rows(right=0.8))]
     played = material(holes)
     assert checks.pairs(played) == N - 10
-    assert by_name(decide(profiles.load("demo"), played, identity=BOTH))["reward"].n == N - 10
+    assert by_name(decide(profiles.load("demo"), played, identity=BOTH))["physicians"].n == N - 10
 
 
 def test_what_is_less_the_better_is_no_primary_endpoint():

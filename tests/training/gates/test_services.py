@@ -42,13 +42,13 @@ def fail(gate, status="failed"):
 def test_a_gate_is_queued_with_its_task_and_what_it_will_judge_by(admin):
     candidate = make_candidate()
     gate = gates.start(candidate=candidate, by=admin, profile="demo")
-    assert (gate.status, gate.primary, gate.profile_digest) == ("queued", "reward", profiles.load("demo").digest)
+    assert (gate.status, gate.primary, gate.profile_digest) == ("queued", "physicians", profiles.load("demo").digest)
     assert gate.baseline.status == "serving"
     message = OutboxMessage.objects.get()
     assert (message.task, message.arguments) == ("training.tasks.gate", [gate.pk])
     told = AuditEntry.objects.get(action="gate.started")
     assert told.data["candidate"] == candidate.version
-    assert told.data["primary"] == "reward"
+    assert told.data["primary"] == "physicians"
 
 
 @pytest.mark.parametrize("role", [role for role in Role.values if role != Role.ADMIN])
