@@ -10,13 +10,14 @@ from agents.world.model import model
 from agents.world.virtual import BANK, case_id, open_case
 from clinic.learnable import PRACTISED
 from clinic.models import Case
-from training.models import EvaluatedEpisode
+from training.gates import sealed
+from training.models import EvaluatedEpisode, Gate
 from training.snapshots.overlap import Index, Pieces, pieces
 from training.snapshots.persons import person_of
 
 GATE_CASES = 200
 """As many sealed patients as a gate plays at least (decisions.md 23)."""
-MEASURING = ("validation", "test", "sealed")
+MEASURING = ("validation", "test")
 SEALED = "a sealed case of the gate"
 WHY = {
     "same_person": "the same person is measured on",
@@ -73,7 +74,8 @@ def _measured() -> tuple[Index, ...]:
     rows = EvaluatedEpisode.objects.exclude(case__startswith=PRACTISED).order_by("case").distinct("case")
     openings = rows.values_list("case", "opening")
     played = Index((case, pieces(str(told.get("complaint", "")), told.get("history") or {})) for case, told in openings)
-    return (_kept_apart(model().known.version), played)
+    seeds = tuple(sorted({0, *Gate.objects.values_list("seed", flat=True).distinct()}))
+    return (_kept_apart(model().known.version, seeds), played)
 
 
 def _measured_persons() -> frozenset[str]:
@@ -83,8 +85,12 @@ def _measured_persons() -> frozenset[str]:
 
 
 @lru_cache(maxsize=2)
-def _kept_apart(knowledge: str) -> Index:
-    """The virtual patients that measure: only their pieces are looked at, and nothing of them is written anywhere."""
-    ids = [case_id(split, n) for split in MEASURING for n in range(max(BANK[split], GATE_CASES))]
-    records = ((name, open_case(name).record()) for name in ids)
+def _kept_apart(knowledge: str, seeds: tuple[int, ...]) -> Index:
+    """The virtual patients that measure: only their pieces are looked at, and nothing of them is written anywhere.
+
+    Sealed ones come through the gate's own door, those of every seed that a gate has played.
+    """
+    ids = [case_id(split, number) for split in MEASURING for number in range(BANK[split])]
+    records = [(name, open_case(name).record()) for name in ids]
+    records += [(case.id, case.record) for seed in seeds for case in sealed.cases(GATE_CASES, seed=seed)]
     return Index((name, pieces(record.complaint, record.history)) for name, record in records)

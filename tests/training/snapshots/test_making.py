@@ -7,7 +7,6 @@ from fractions import Fraction
 
 import pytest
 
-from agents.world.virtual import case_id, open_case
 from clinic.models import AuditEntry, CaseKind, Role
 from clinic.services import approval, feedback
 from clinic.services.errors import Refused
@@ -16,7 +15,8 @@ from tests.clinic.training_rows.played import played, rated, said
 from tests.training.factories import make_evaluated, make_evaluation
 from tests.training.snapshots.factories import COMPLAINTS, accepted, admin, learned, other_case
 from training import places, snapshots
-from training.models import Snapshot, Split
+from training.gates import sealed
+from training.models import Gate, Snapshot, Split
 from training.snapshots import files
 
 pytestmark = pytest.mark.django_db
@@ -133,11 +133,24 @@ def test_what_an_evaluation_was_on_is_leakage_and_so_is_what_reads_like_it():
     assert str(near.pk) not in {row["id"] for row in told["feedback"]}
 
 
-def test_what_reads_like_a_sealed_patient_is_left_out_and_the_patient_is_not_named():
+@pytest.mark.parametrize("seed", [0, 7])
+def test_what_reads_like_a_sealed_patient_is_left_out_and_the_patient_is_not_named(seed):
     learned(0)
-    sealed = open_case(case_id("sealed", 3)).record()
-    case = other_case(1, complaint=sealed.complaint, history=dict(sealed.history))
+    patient = sealed.cases(4, seed=seed)[3].record
+    case = other_case(1, complaint=patient.complaint, history=dict(patient.history))
     learned(case=case)
+    if seed:
+        assert frozen().manifest["removed"] == [], "no gate has played these patients"
+        version, other = make.make_version(status="candidate"), make.make_version(status="candidate")
+        Gate.objects.create(
+            site=case.site,
+            candidate=version,
+            baseline=other,
+            profile="standard",
+            primary="reward",
+            seed=seed,
+            folder="g",
+        )
     (found,) = frozen().manifest["removed"]
     assert found == {
         "case": case.key,
