@@ -49,14 +49,22 @@ class Export:
         }
 
 
-def export(*, site: Site, format: str, cap: Fraction = CAP, among: Collection[UUID] | None = None) -> Export:
+def export(
+    *,
+    site: Site,
+    format: str,
+    cap: Fraction = CAP,
+    among: Collection[UUID] | None = None,
+    speech: Speech | None = None,
+) -> Export:
     """Only approved feedback with consent, not withdrawn, on cases that training may see; KeyError for no format.
 
-    With `among` nothing else is read, so that weights are those of these rows alone.
+    With `among` nothing else is read, so that weights are those of these rows alone; a `speech` that another format
+    was written with spares reading each turn's context again.
     """
     found = Export(format)
     usable = list(_usable(feedback_of(site, among=among), found))
-    speech = Speech()
+    speech = speech or Speech()
     if format == "grpo":
         _collect_cases(usable, speech, found, cap)
     else:

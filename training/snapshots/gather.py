@@ -13,6 +13,7 @@ from clinic.learnable import WHY_NOT, cases_of, look_up, why_not
 from clinic.models import Case, Feedback, Site
 from clinic.training_rows import FORMATS, Export, export
 from clinic.training_rows.export import feedback_of
+from clinic.training_rows.spoken import Speech
 from training.models import Split
 from training.snapshots.leakage import Removed, removed
 from training.snapshots.persons import person_of, split_of
@@ -101,7 +102,9 @@ def _without_leakage(wanted: Sequence[Given], found: Gathered) -> None:
 
 def _write(site: Site, found: Gathered) -> None:
     among = [row.id for row in found.given]
-    found.exports = {name: export(site=site, format=name, among=among) for name in FORMATS} if among else {}
+    speech = Speech()
+    for name in FORMATS if among else ():
+        found.exports[name] = export(site=site, format=name, among=among, speech=speech)
     carried = {UUID(one) for each in found.exports.values() for row in each.rows for one in row["feedback"]}
     found.excluded[SILENT] += [row.id for row in found.given if row.id not in carried]
     found.given = [row for row in found.given if row.id in carried]
