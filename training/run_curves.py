@@ -89,6 +89,8 @@ def columns(metrics: Iterable[RunMetric]) -> dict[str, Points]:
             if name in OF_PARTS and isinstance(value, dict):
                 for part, number in value.items():
                     _add(table, f"part {part}", row.step, number)
+            elif name.startswith("reward_"):
+                _add(table, f"part {name.removeprefix('reward_')}", row.step, value)
             elif name not in LEFT_OUT:
                 _add(table, name, row.step, value)
     return table

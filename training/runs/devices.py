@@ -74,7 +74,7 @@ def _meminfo() -> dict[str, int]:
 def _resident(session: int) -> int:
     """Bytes in memory of every process of the session."""
     total = 0
-    for pid in members([Service(session, 0, 0)], None):
+    for pid in {session, *members([Service(session, 0, 0)], None)}:
         try:
             total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
         except OSError:  # it ended meanwhile

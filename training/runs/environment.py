@@ -56,6 +56,7 @@ def variables() -> dict[str, str]:
     """For a trainer's process."""
     given = {name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith(FAMILIES)}
     fixed = {"PYTHONPATH": str(settings.BASE_DIR), "PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
+    fixed["PYTHONWARNINGS"] = "ignore::FutureWarning"  # of pinned packages: they would fill the page's log
     return {"HF_HUB_OFFLINE": "1", **given, **fixed}
 
 

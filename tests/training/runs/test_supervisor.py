@@ -47,6 +47,7 @@ def test_what_the_trainer_writes_is_on_the_row_while_it_works(admin: User) -> No
     assert run.metrics.last().values["parts"] == {"accuracy": 1.0, "exam_f1": 0.5}
     assert "finished at step 4" in run.log
     assert run.device["cpu"]["cores"] == os.cpu_count()
+    assert run.device["cpu"]["used_mb"] > 5
 
 
 def test_the_run_folder_says_what_it_was_made_of(admin: User, serving: ModelVersion) -> None:
