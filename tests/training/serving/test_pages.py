@@ -1,0 +1,152 @@
+"""The deployments page decides as the services do, and a version's card is told by its rows."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from clinic.models import Role, Training
+from clinic.services import versions
+from tests.clinic.factories import make_serving_agent, make_user
+from tests.training.gates.factories import make_check, make_gate
+from tests.training.serving.factories import admin, clear, make_candidate
+from training import serving
+from training.models import Snapshot
+from training.serving import attributes
+from training.serving.card import card_of
+
+LIST = "training:deployment_list"
+
+
+def signed_in(user=None) -> Client:
+    client = Client()
+    client.force_login(user or admin(), backend="clinic.accounts.ClinicBackend")
+    return client
+
+
+def told(reply) -> list[str]:
+    return [str(message) for message in reply.context["messages"]]
+
+
+@pytest.fixture
+def cleared(served, fleet):
+    return clear(make_candidate(served.base))
+
+
+def test_promoted_and_rolled_back_by_two_buttons(served, cleared):
+    client = signed_in()
+    reply = client.post(reverse("training:promote", args=[cleared.version]), follow=True)
+    assert "serves new consultations from now on" in told(reply)[0]
+    assert versions.serving_agent()[0] == cleared
+    assert f"Roll back to {served.version}" in reply.content.decode()
+    reply = client.post(reverse("training:rollback"), {"reason": "Odd differentials."}, follow=True)
+    assert versions.serving_agent()[0] == served
+    assert "Odd differentials." in reply.content.decode()
+
+
+def test_a_refusal_is_a_sentence(served, fleet):
+    version = make_candidate(served.base)
+    client = signed_in()
+    assert "gate" in told(client.post(reverse("training:promote", args=[version.version]), follow=True))[0]
+    assert "Say why" in told(client.post(reverse("training:rollback"), {"reason": ""}, follow=True))[0]
+    assert (
+        "share" in told(client.post(reverse("training:canary", args=[version.version]), {"share": "x"}, follow=True))[0]
+    )
+
+
+def test_canary_shadow_and_out_again(served, cleared):
+    client = signed_in()
+    reply = client.post(reverse("training:canary", args=[cleared.version]), {"share": "25"}, follow=True)
+    assert "25% of new consultations" in told(reply)[0]
+    assert cleared.endpoints.get().traffic_share == 0.25
+    client.post(reverse("training:withdraw", args=[cleared.version]), {"reason": "Enough seen."})
+    cleared.refresh_from_db()
+    assert cleared.status == "retired"
+    other = make_candidate(served.base)
+    reply = client.post(reverse("training:shadow", args=[other.version]), follow=True)
+    assert "answers unseen" in told(reply)[-1]
+    assert "It answers with the next turn" in reply.content.decode()
+
+
+def test_while_servers_start_the_page_asks_again(served, fleet):
+    client = signed_in()
+    still = client.get(reverse(LIST)).content.decode()
+    assert "every 3s" not in still
+    part = client.get(reverse(LIST), headers={"HX-Request": "true"}).content.decode()
+    assert part.lstrip().startswith('<div id="board"')
+
+
+def test_an_alarm_stands_on_top(served, fleet):
+    fleet.engine(served.version)
+    versions.keep_fingerprint(version=served, name="x", fingerprint=_fingerprint("other"), source="the trainer")
+    assert not serving.check_identity(served.endpoints.get())
+    page = signed_in().get(reverse(LIST)).content.decode()
+    assert f"{served.version} is not what answers." in page
+    assert "Something else answers" in page
+
+
+def _fingerprint(weights):
+    from tests.training.serving.factories import fingerprint_of
+
+    return fingerprint_of(weights).as_dict()
+
+
+def test_the_card_tells_the_whole_story_to_a_clinician(served, cleared):
+    run = card_of(cleared).run
+    manifest = {
+        "feedback": [{"id": "1", "split": "train"}, {"id": "2", "split": "validation"}],
+        "cases": [{"key": "a", "person": "p"}, {"key": "b", "person": "p"}],
+        "annotators": {"1": {}, "2": {}, "3": {}},
+        "excluded": {"no consent to learn from it": ["3", "4"]},
+        "removed": [{"case": "c"}],
+    }
+    run.snapshot = Snapshot.objects.create(site=run.site, digest="d" * 64, manifest=manifest, folder="x")
+    run.save(update_fields=["snapshot"])
+    serving.promote(version=cleared, by=admin())
+    page = signed_in(make_user()).get(reverse("version_detail", args=[cleared.version])).content.decode()
+    for words in (
+        "2 judgements", "of 3 physicians on 2 cases", "dddddddddddd", "What changed", "Trained further.",
+        "1 of 2 judgements, split by patient", "2 no consent to learn from it", "1 near-duplicates",
+        "Signed by", "Adjudicating physician", "204 sealed cases, profile demo",
+        "Trained on virtual patients", "never sees a real patient", "45 CFR 170.315(b)(11)(iv)", "As registered",
+    ):  # fmt: skip
+        assert words in page, words
+    assert reverse("training:run_detail", args=[run.pk]) not in page, "a clinician cannot open it"
+    assert "greedy-1" not in page, "the fingerprint's numbers are not for a page"
+
+
+def test_people_of_the_training_room_get_links(served, cleared):
+    run = card_of(cleared).run
+    page = signed_in(make_user(Role.RESEARCHER)).get(reverse("version_detail", args=[cleared.version])).content.decode()
+    assert reverse("training:run_detail", args=[run.pk]) in page
+
+
+def test_a_version_that_nobody_trained_has_a_plain_card(db):
+    version = make_serving_agent().model_version
+    page = signed_in(make_user()).get(reverse("version_detail", args=[version.version])).content.decode()
+    assert "How it came to be" not in page
+    assert "An untrained base model" in page
+    assert "has not been compared" in page
+
+
+def test_the_thirty_one_attributes_are_all_there_and_say_what_is_not_known(served, cleared):
+    found = attributes.groups(card_of(cleared))
+    assert [len(group.attributes) for group in found] == [4, 4, 2, 4, 2, 4, 5, 4, 2]
+    assert all(one.text for group in found for one in group.attributes)
+    external = next(group for group in found if group.title == "External validation")
+    assert not any(one.known for one in external.attributes)
+    performance = next(group for group in found if group.title == "Performance")
+    assert "reward: 0.800 (+0.100 to +0.300 against who served)" in performance.attributes[0].text
+
+
+def test_limits_name_what_was_not_run(served, fleet):
+    version = make_candidate(served.base)
+    gate = make_gate(version)
+    make_check(gate)
+    nothing = {"candidate": None, "baseline": None, "difference": None, "low": None, "high": None, "p": None}
+    make_check(gate, "judge", "informative", "not_run", title="Another judge", **nothing)
+    gate.move_to("passed", by=None)
+    assert "Not run: another judge." in card_of(version).limits
+    version.training = Training.EXTERNAL
+    assert "not known here" in card_of(version).limits[0]
