@@ -8,7 +8,7 @@ folder: that of the home, or of one command that started its own.
 from __future__ import annotations
 
 import json
-import os
+import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -103,8 +103,8 @@ def clear(folder: Path) -> None:
 
 
 def _write(folder: Path, name: str, content: object) -> None:
-    """Whole or not at all: several processes write here."""
+    """Whole or not at all: several processes write here, each from several threads."""
     folder.mkdir(parents=True, exist_ok=True)
-    fresh = folder / f".{name}.{os.getpid()}.new"
+    fresh = folder / f".{name}.{secrets.token_hex(8)}.new"
     fresh.write_text(json.dumps(content))
     fresh.rename(folder / name)

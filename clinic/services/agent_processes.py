@@ -39,6 +39,12 @@ def want(version: ModelVersion, *, urgent: bool = False) -> AgentState:
     return state(version)
 
 
+def let_go(version: ModelVersion) -> None:
+    """Nobody waits for it now: it stays up only until its place is needed. Consultations that it has ask again."""
+    if offered():
+        agent_state.forget(Path(settings.EMBEDDED_AGENTS), version.version)
+
+
 def state(version: ModelVersion) -> AgentState:
     return states().get(version.version, AgentState())
 

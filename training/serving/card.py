@@ -52,6 +52,9 @@ class Card:
 
 
 def card_of(version: ModelVersion) -> Card:
+    """Of an untrained version there is nothing to tell, and nothing is asked of the database."""
+    if version.training == Training.UNTRAINED:
+        return Card(version, None, None, None, None, [], [], [], limits(version, None, []))
     run = Run.objects.filter(version=version).select_related("snapshot", "start", "by").first()
     snapshot = run.snapshot if run else None
     gates = Gate.objects.filter(candidate=version, status__in=DECIDED).select_related("baseline", "record")

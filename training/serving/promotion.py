@@ -181,6 +181,10 @@ def _switched(
         version.refresh_from_db()
         raise Refused(SENTENCES["moved"].format(version=version.version)) from error
     agent_processes.tell_supervisor()
+    if kind == DeploymentKind.WITHDRAWN:
+        agent_processes.let_go(version)
+    elif made.before and kind in (DeploymentKind.FULL, DeploymentKind.ROLLBACK):
+        agent_processes.let_go(made.before)
     return made
 
 

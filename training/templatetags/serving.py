@@ -10,7 +10,7 @@ from django.template import Context
 from clinic.models import ModelVersion
 from training.gates import charts
 from training.serving import attributes
-from training.serving.card import card_of
+from training.serving.card import Card, card_of
 
 register = template.Library()
 
@@ -21,7 +21,7 @@ def version_story(context: Context, version: ModelVersion) -> dict[str, Any]:
 
     Pages of the training room are linked for people of the site that made it; clinicians read the card itself.
     """
-    user, card = context["user"], card_of(version)
+    user, card = context["user"], _card(version)
     mine = user.may_see_training and card.run is not None and card.run.site_id == user.site_id
     return {
         "card": card,
@@ -35,4 +35,11 @@ def version_story(context: Context, version: ModelVersion) -> dict[str, Any]:
 @register.inclusion_tag("training/_source_attributes.html")
 def source_attributes(version: ModelVersion) -> dict[str, Any]:
     """The source attributes of predictive decision support, from rows."""
-    return {"groups": attributes.groups(card_of(version)), "total": 31}
+    return {"groups": attributes.groups(_card(version)), "total": 31}
+
+
+def _card(version: ModelVersion) -> Card:
+    """Asked for twice on a page, read once."""
+    found: Card = version.__dict__.setdefault("_told_card", None) or card_of(version)
+    version.__dict__["_told_card"] = found
+    return found

@@ -137,7 +137,7 @@ def test_the_thirty_one_attributes_are_all_there_and_say_what_is_not_known(serve
     external = next(group for group in found if group.title == "External validation")
     assert not any(one.known for one in external.attributes)
     performance = next(group for group in found if group.title == "Performance")
-    assert "reward: 0.800 (+0.100 to +0.300 against who served)" in performance.attributes[0].text
+    assert "accuracy: 0.800 (+0.100 to +0.300 against who served)" in performance.attributes[0].text
 
 
 def test_limits_name_what_was_not_run(served, fleet):
