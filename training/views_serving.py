@@ -15,7 +15,7 @@ from clinic.views.access import SignedIn, admins_only, training_only
 from training import serving, serving_pages
 from training.models import Deployment, DeploymentKind
 
-PATIENCE = 45.0
+PATIENCE = 55.0
 """Seconds that a request waits for a server to start; proxies in front often end it after sixty."""
 
 
