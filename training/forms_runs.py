@@ -28,6 +28,7 @@ class _Settings(forms.Form):
     config = forms.JSONField(
         label="Settings",
         required=False,
+        initial=dict,
         widget=forms.Textarea(attrs={"rows": 3, "class": "mono", "spellcheck": "false"}),
         help_text='What differs from the trainer’s defaults, for example {"steps": 40, "group": 8}.',
     )

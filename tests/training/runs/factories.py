@@ -66,7 +66,12 @@ def ask(by: User, snapshot: Snapshot | None = None, **config: Any) -> Run:
     """A queued SFT run by the double; `config` goes into its recipe."""
     assert by.site is not None
     return runs.start(
-        site=by.site, by=by, trainer="sft", snapshot=snapshot or make_snapshot(by), config=config, name="A run"
+        site=by.site,
+        by=by,
+        trainer="sft",
+        snapshot=snapshot or make_snapshot(by),
+        config={"steps": 4, **config},
+        name="A run",
     )
 
 

@@ -91,6 +91,11 @@ def test_a_new_run_is_started_by_its_form(client: Client, admin: User) -> None:
     assert (made.config, made.seed, made.by) == ({"steps": 5}, 3, admin)
 
 
+def test_an_untouched_form_has_no_settings(client: Client) -> None:
+    for name in ("run_new", "schedule_new"):
+        assert "null" not in page(client, name)
+
+
 @pytest.mark.parametrize("config", ["[1]", "{", '{"base": "/etc"}'])
 def test_a_form_that_cannot_be_says_why_and_keeps_what_was_written(client: Client, config: str) -> None:
     form = {"trainer": "grpo", "recipe": "default", "seed": "3", "config": config, "name": "Kept"}
