@@ -71,7 +71,7 @@ def roll_back(*, by: User, reason: str) -> Deployment:
     if not reason.strip():
         raise Refused(SENTENCES["needs_reason"])
     back = before(serving())
-    _ready(back)
+    _ready(back, urgent=True)
     return _switched(
         lambda: versions.promote(version=back, by=by, reason=reason),
         back,
@@ -139,9 +139,9 @@ def _refuse_others(by: User) -> None:
         raise Refused(SENTENCES["admins"])
 
 
-def _ready(version: ModelVersion, patience: float | None = None) -> Endpoint:
+def _ready(version: ModelVersion, patience: float | None = None, *, urgent: bool = False) -> Endpoint:
     """Its server answers, and answers as this version."""
-    endpoint = bring_up(version, seconds=patience)
+    endpoint = bring_up(version, seconds=patience, urgent=urgent)
     if not check_identity(endpoint):
         wrong = endpoint.identity_ok is False
         why = str(endpoint.identity_detail.get("why", ""))

@@ -10,6 +10,10 @@ SENTENCES = {
         "Nothing here starts servers for versions. Start Rounds with run.py, or set SERVING=lora and LORA_URL to a"
         " vLLM server that loads adapters."
     ),
+    "no_place": (
+        "This machine runs two servers at once, and {other} has the second one as {as_}. Take it out first, then"
+        " {version} gets its place. Nothing was changed."
+    ),
     "failed": "The server of {version} did not start: {why} Nothing was changed.",
     "starting": "The server of {version} is starting; it takes about half a minute.",
     "late": "The server of {version} was not ready after {seconds:.0f} s. It goes on starting; try again in a minute.",

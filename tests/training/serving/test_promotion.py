@@ -133,6 +133,17 @@ def test_a_canary_is_a_part(served, cleared, share):
         serving.promote(version=cleared, by=admin(), share=share, kind="canary")
 
 
+def test_a_canary_keeps_the_second_place_but_not_from_a_rollback(served, cleared, fleet):
+    by, third = admin(), clear(make_candidate(served.base))
+    serving.promote(version=cleared, by=by)
+    serving.promote(version=served, by=by)
+    serving.shadow(version=third, by=by)
+    with pytest.raises(Refused, match=f"{third.version} has the second one as shadow"):
+        serving.promote(version=cleared, by=by)
+    assert serving.roll_back(by=by, reason="At once.").version == cleared
+    assert cleared.version in fleet.keeper.running
+
+
 def test_a_canary_is_promoted_in_full_or_taken_out(served, cleared):
     by = admin()
     serving.promote(version=cleared, by=by, share=0.5, kind="canary")
