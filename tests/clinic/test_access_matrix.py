@@ -38,6 +38,7 @@ from tests.clinic.annotation import (
 from tests.training.factories import make_evaluated, make_evaluation
 from tests.training.gates import access as access_gates
 from tests.training.runs import access as access_runs
+from tests.training.serving import access as access_serving
 from tests.training.snapshots import access as access_snapshots
 
 OWN, COLLEAGUE, PATIENT, ELSEWHERE = "own", "a colleague's", "a colleague's real patient", "another site's"
@@ -69,7 +70,7 @@ SITE_ROWS = ["training:evaluation_detail", "training:evaluation_episode", "train
 PARTS = (access_rubrics, access_queues, access_sheet, access_agreement, access_learning)
 ANNOTATION = frozenset().union(*(part.NAMES for part in PARTS))
 """Each is tested, strangers included, in test_access of its part."""
-TRAINING_PARTS = (access_gates, access_runs, access_snapshots)
+TRAINING_PARTS = (access_gates, access_runs, access_serving, access_snapshots)
 TRAINING = frozenset().union(*(part.NAMES for part in TRAINING_PARTS))
 """The same, in tests/training/PART/test_access.py."""
 OTHERS = ("case_detail", "people_withdraw", "integration_switch", "feedback_withdraw", "feedback_consent")

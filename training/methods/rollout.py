@@ -8,6 +8,8 @@ from training.evaluation.cases import EvaluationCase
 from training.evaluation.policies import Player
 from training.methods.registry import register
 
+REPAIRS = Limits().repairs
+
 
 @register("rollout", "group")
 async def group(
@@ -16,7 +18,7 @@ async def group(
     n: int,
     *,
     max_turns: int = MAX_TURNS,
-    repairs: int = Limits.repairs,
+    repairs: int = REPAIRS,
     tokens: bool = True,
 ) -> list[Episode]:
     """`n` independent episodes of one case, one group, each with an environment and a seat of its own.

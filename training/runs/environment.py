@@ -64,5 +64,5 @@ def command(interpreter: Path, trainer: str, folder: Path, *, resume: bool, proc
     """The trainer's command line; several processes go through accelerate's launcher."""
     start = [str(interpreter), "-m"]
     if processes > 1:
-        start += ["accelerate.commands.launch", "--num_processes", str(processes), "--module"]
+        start += ["accelerate.commands.launch", "--multi_gpu", "--num_processes", str(processes), "--module"]
     return [*start, f"training.trainers.{trainer}", str(folder), *(["--resume"] if resume else [])]

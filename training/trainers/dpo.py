@@ -26,7 +26,7 @@ NAMES = {
 }  # fmt: skip
 
 
-class Dpo(KeptInFolder, Prepared, DPOTrainer):  # type: ignore[misc]
+class Dpo(KeptInFolder, Prepared, DPOTrainer):
     """TRL's, on token ids and masks of ours."""
 
 

@@ -75,7 +75,8 @@ def drawn(rows: Sequence[tuple[Row, float]], count: int, seed: int) -> list[Row]
     rng = random.Random(seed)
     order = rng.sample(list(rows), len(rows))
     step = sum(weight for _, weight in order) / count
-    mark, chosen = rng.random() * step, []
+    mark = rng.random() * step
+    chosen: list[Row] = []
     reached = 0.0
     for example, weight in order:
         reached += weight

@@ -69,7 +69,7 @@ WATCHED = (
 )  # fmt: skip
 
 
-class Grpo(KeptInFolder, GRPOTrainer):  # type: ignore[misc]
+class Grpo(KeptInFolder, GRPOTrainer):
     """TRL's trainer, its batches played by us."""
 
     clinic: Clinic
@@ -221,7 +221,7 @@ class Clinic:
         return TokenPlayer(self.identity.version, self.identity, seat)
 
 
-class CollapseWatch(TrainerCallback):  # type: ignore[misc]
+class CollapseWatch(TrainerCallback):
     """Ends a run whose policy is lost, with its last state kept."""
 
     def __init__(self, run: RunDir, recipe: dict[str, Any]) -> None:

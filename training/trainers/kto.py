@@ -27,7 +27,7 @@ NAMES = {
 }  # fmt: skip
 
 
-class Kto(KeptInFolder, Prepared, KTOTrainer):  # type: ignore[misc]
+class Kto(KeptInFolder, Prepared, KTOTrainer):
     """TRL's, on token ids of ours."""
 
 

@@ -10,7 +10,7 @@ from trl.trainer.dpo_trainer import DataCollatorForPreference
 
 
 @dataclass
-class PairsOfAssistant(DataCollatorForPreference):  # type: ignore[misc]
+class PairsOfAssistant(DataCollatorForPreference):
     """TRL counts every token after the prompt; two whole consultations hold the patient's words too."""
 
     def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:

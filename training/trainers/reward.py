@@ -29,7 +29,7 @@ NAMES = {
 }  # fmt: skip
 
 
-class Reward(KeptInFolder, Prepared, RewardTrainer):  # type: ignore[misc]
+class Reward(KeptInFolder, Prepared, RewardTrainer):
     """TRL's, on token ids of ours."""
 
 

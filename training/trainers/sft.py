@@ -24,7 +24,7 @@ NAMES = {
 }  # fmt: skip
 
 
-class Sft(KeptInFolder, SFTTrainer):  # type: ignore[misc]
+class Sft(KeptInFolder, SFTTrainer):
     """TRL's, keeping the run folder's promises."""
 
 
