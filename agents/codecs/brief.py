@@ -51,31 +51,41 @@ class BriefCodec:
     """Codec of the one-line action; one instance serves any number of consultations."""
 
     name = "brief"
+    files = FILES
     max_tokens = 160
     """Enough for the longest line the writer writes; use it in Sampling."""
 
     @property
     def digest(self) -> str:
-        return prompts.digest(*FILES)
+        return prompts.digest(*self.files)
 
     def messages(self, inquiry: Inquiry, exchanges: Sequence[Exchange], *, force_final: bool = False) -> list[Message]:
         """System, inquiry, exchanges; a forced last turn adds its sentence to the last user message only."""
-        said = [Message("system", load(FILES[0])), Message("user", _inquiry(inquiry))]
-        for exchange in exchanges:
-            said += [Message("assistant", exchange.said), Message("user", exchange.reply)]
+        system, _, _, _, final = self.files
+        said = [Message("system", load(system)), Message("user", self.presented(inquiry))]
+        for exchange, reply in zip(exchanges, self.replies(inquiry, exchanges), strict=True):
+            said += [Message("assistant", exchange.said), Message("user", reply)]
         if force_final:
-            said[-1] = Message("user", fill("brief_final.txt", message=said[-1].content))
+            said[-1] = Message("user", fill(final, message=said[-1].content))
         return said
+
+    def presented(self, inquiry: Inquiry) -> str:
+        """The first user message."""
+        return fill(self.files[1], presentation=presentation(inquiry))
+
+    def replies(self, inquiry: Inquiry, exchanges: Sequence[Exchange]) -> Sequence[str]:
+        """The user message after each exchange; each may depend on what was said before it, never on what follows."""
+        return [exchange.reply for exchange in exchanges]
 
     def response_format(self, *, force_final: bool = False) -> None:
         """No grammar: what is sampled is what the policy would say."""
         return None
 
     def reply(self, observations: Sequence[Observation], *, note: str = "") -> str:
-        return fill("brief_reply.txt", results=results(observations, note, limit=REPLY_CHARS))
+        return fill(self.files[2], results=results(observations, note, limit=REPLY_CHARS))
 
     def repair(self, error: str) -> str:
-        return fill("brief_repair.txt", error=shorten(one_line(error), 100))
+        return fill(self.files[3], error=shorten(one_line(error), 100))
 
     def parse(self, text: str) -> Action:
         return _Reader(text).action()
@@ -92,10 +102,11 @@ class BriefCodec:
         return BriefStream(self.parse)
 
 
-def _inquiry(inquiry: Inquiry) -> str:
+def presentation(inquiry: Inquiry) -> str:
+    """The patient, the complaint and each part of the history, one line each."""
     lines = [f"{person(inquiry)}. {one_line(inquiry.complaint)}"]
     lines += [f"{label}: {text}" for _, label, text in sections(inquiry)]
-    return fill("brief_inquiry.txt", presentation=shorten("\n".join(lines), INQUIRY_CHARS))
+    return shorten("\n".join(lines), INQUIRY_CHARS)
 
 
 def _words(text: str, field: str) -> str:
