@@ -29,6 +29,7 @@ MODULES = (
     "training.methods.rewards",
     "training.methods.physicians",
     "training.methods.control",
+    "training.methods.information",
 )
 Choice = TypeVar("Choice", bound=Callable[..., Any])
 _choices: dict[str, dict[str, Callable[..., Any]]] = {slot: {} for slot in SLOTS}

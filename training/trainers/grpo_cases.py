@@ -11,7 +11,7 @@ from agents.judge import RuleJudge
 from agents.rubrics import Criterion
 from agents.types import Episode
 from training.evaluation.cases import EvaluationCase, virtual_case
-from training.methods import control, physicians
+from training.methods import control, information, physicians
 from training.methods.rewards import Context
 from training.rundir import RunFolderError
 
@@ -41,14 +41,24 @@ def read(rows: Iterable[Mapping[str, Any]]) -> list[TrainingCase]:
 
 
 async def contexts(
-    case: TrainingCase, episodes: Sequence[Episode], *, draws: random.Random, references: bool
+    case: TrainingCase,
+    episodes: Sequence[Episode],
+    *,
+    draws: random.Random,
+    references: bool,
+    accounts: bool = False,
 ) -> tuple[list[Context], int]:
-    """(what rewards may know of each episode, verdicts that failed); `references` where exam F1 is a reward."""
+    """(what rewards may know of each episode, verdicts that failed).
+
+    `references` where exam F1 is a reward, `accounts` where information or cost is.
+    """
     judge = RuleJudge()
     wanted = case.case.reference_examinations if references else ()  # the oracle plans about 1.5 s for each patient
     found, errors = [], 0
     for episode in episodes:
         extra: dict[str, Any] = {control.EXTRA: draws.random()}
+        if accounts:
+            extra[information.EXTRA] = await information.account(episode)
         if case.criteria:
             told = await physicians.rated(episode, case.criteria, judge)
             errors += told["errors"]
