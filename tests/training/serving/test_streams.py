@@ -124,7 +124,7 @@ def mixed() -> list[int]:
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.drill
 async def test_no_stream_fails_and_no_turn_is_mixed(stage: Any, host: Host, request: pytest.FixtureRequest) -> None:
     fleet, candidates, by = stage
     until, done = asyncio.Event(), Counter()
