@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from training.models import RunMetric
+from django.db.models import F, Max, Q
+from django.db.models.functions import Greatest, Mod
+
+from training.models import Run, RunMetric
 
 WIDTH, HEIGHT, LEFT, TOP = 280.0, 96.0, 4.0, 6.0
 MOST_POINTS = 240
@@ -27,13 +30,19 @@ CHARTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Groups without spread", "share; they teach nothing", ("zero_variance_groups",)),
     ("Malformed", "share of actions", ("malformed",)),
     ("Not scored", "episodes; judge failures", ("unscored", "judge_failures")),
-    ("Preferred over rejected", "margin; accuracy", ("margin", "accuracy")),
+    ("Preferred over rejected", "share of pairs", ("preferred", "val_preferred")),
+    ("Margin", "nats, of the preferred over the rejected", ("margin",)),
+    ("Implied reward", "nats against the start", ("reward_chosen", "reward_rejected", "reward_good", "reward_bad")),
     ("Gradient", "norm before clipping", ("grad_norm", "norm")),
     ("Speed", "tokens per second", ("tokens_per_second",)),
     ("Learning rate", "", ("lr",)),
 )
 LEFT_OUT = frozenset({"step", "steps", "seconds", "epoch", "tokens", "kept", "documents", "parts", "reward_parts"})
 OF_PARTS = ("parts", "reward_parts")
+IMPLIED = frozenset({"reward_chosen", "reward_rejected", "reward_good", "reward_bad"})
+"""What DPO and KTO reckon for whole answers; no parts of a reward that a consultation earned."""
+MOST_READ = 1000
+SPARK_READ = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,16 @@ class Chart:
 Points = list[tuple[int, float]]
 
 
+def read(run: Run, *, newest: int) -> list[RunMetric]:
+    """Lines of the run by step: every one of a short run, evenly fewer of a long one, and all the `newest`."""
+    last = run.metrics.aggregate(last=Max("step"))["last"] or 0
+    rows = run.metrics.order_by("step")
+    if last > MOST_READ:
+        thin = rows.annotate(place=Mod(F("step"), -(-last // MOST_READ)))
+        rows = thin.filter(Q(place=0) | Q(step__gt=last - newest))
+    return list(rows)
+
+
 def charts(metrics: Sequence[RunMetric]) -> list[Chart]:
     """Those that have something to draw, in a fixed order; numbers nobody named here come last, each alone."""
     table = columns(metrics)
@@ -89,7 +108,7 @@ def columns(metrics: Iterable[RunMetric]) -> dict[str, Points]:
             if name in OF_PARTS and isinstance(value, dict):
                 for part, number in value.items():
                     _add(table, f"part {part}", row.step, number)
-            elif name.startswith("reward_"):
+            elif name.startswith("reward_") and name not in IMPLIED:
                 _add(table, f"part {name.removeprefix('reward_')}", row.step, value)
             elif name not in LEFT_OUT:
                 _add(table, name, row.step, value)
@@ -154,7 +173,9 @@ def path(
 def sparks(runs: Sequence[UUID]) -> dict[UUID, tuple[str, str]]:
     """(path, what it is) of the reward, or else of the loss, of each run that has one."""
     found: dict[UUID, dict[str, Points]] = defaultdict(lambda: defaultdict(list))
-    told = RunMetric.objects.filter(run__in=runs).order_by("run", "step")
+    every = Greatest(F("run__step") / SPARK_READ, 1)
+    told = RunMetric.objects.filter(run__in=runs).annotate(place=Mod(F("step"), every)).filter(place=0)
+    told = told.order_by("run", "step")
     for run, step, reward, loss in told.values_list("run", "step", "values__reward", "values__loss"):
         _add(found[run], "reward", step, reward)
         _add(found[run], "loss", step, loss)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from itertools import pairwise
+from statistics import median
 from typing import Any
 
 from django.utils import timezone
 
 from clinic.models import User
-from training import run_curves
+from training import run_curves, run_notes
 from training.models import Run, RunMetric, RunStatus
 
 Verb = Callable[[], Run]
@@ -45,7 +47,7 @@ def percent(run: Run) -> float | None:
 
 def live(run: Run, user: User) -> dict[str, Any]:
     """What changes while it runs."""
-    metrics = list(run.metrics.order_by("step"))
+    metrics = run_curves.read(run, newest=WINDOW)
     return {
         "run": run,
         "tone": TONES[run.status],
@@ -53,6 +55,7 @@ def live(run: Run, user: User) -> dict[str, Any]:
         "left": time_left(run, metrics[-WINDOW:]),
         "silent": is_silent(run),
         "charts": run_curves.charts(metrics),
+        "notes": run_notes.notes(run, metrics),
         "last": metrics[-1] if metrics else None,
         "is_alive": run.is_alive,
         "may": may(run, user),
@@ -99,12 +102,11 @@ def _pace(metrics: list[RunMetric]) -> float:
     told = [row.values["seconds"] for row in metrics if isinstance(row.values.get("seconds"), int | float)]
     if told:
         return float(sum(told)) / len(told)
-    first, last = metrics[0], metrics[-1]
-    return _seconds(first.at, last.at) / max(1, last.step - first.step)
-
-
-def _seconds(first: datetime, last: datetime) -> float:
-    return (last - first).total_seconds()
+    # Lines are read together once a second, and those of before a pause again after it: only the last of each
+    # reading has a time that says something, and a pause is one long step among many.
+    ends = list({row.at: row for row in metrics}.values())
+    paces = [(after.at - row.at).total_seconds() / (after.step - row.step) for row, after in pairwise(ends)]
+    return median(paces) if paces else 0.0
 
 
 def flat(table: Any, before: str = "") -> list[tuple[str, Any]]:

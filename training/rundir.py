@@ -67,7 +67,8 @@ class RunDir:
         if path.is_file():
             with path.open() as file:
                 for line in file:
-                    yield json.loads(line)
+                    if line.endswith("\n"):  # the last one may be half written, by a killed trainer or just now
+                        yield json.loads(line)
 
     def measured(self, line: Mapping[str, Any]) -> None:
         """Append one step to metrics.jsonl."""

@@ -109,3 +109,14 @@ def test_the_manifest_hashes_everything(run: RunDir) -> None:
     assert manifest["files"]["checkpoints/step-1/weights"] == sha256(folder / "weights")
     assert manifest["snapshot"] == sha256(run.path / "data.jsonl")
     assert manifest["counts"] == {"rows": 2, "dropped": 0}
+
+
+def test_a_line_that_a_killed_trainer_half_wrote_does_not_keep_it_from_going_on(tmp_path: Path) -> None:
+    run = RunDir.create(tmp_path / "run", {}, [])
+    run.measured({"step": 1})
+    with (run.path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 2, "lo')
+    assert run.metrics() == [{"step": 1}]
+    run.forget_after(1)
+    run.measured({"step": 2})
+    assert [line["step"] for line in run.metrics()] == [1, 2]

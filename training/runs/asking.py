@@ -12,17 +12,14 @@ from clinic.services.errors import Refused
 from training import outbox, snapshots
 from training.methods import recipe as recipes
 from training.models import Run, Schedule, Snapshot, TrainerName
-from training.runs import disk
+from training.runs import disk, wishes
 from training.runs.sentences import SENTENCES
 
 TASK = "training.tasks.run"
 MOST_SEED = 2**31 - 1
 LEARNS_FROM_FEEDBACK = {TrainerName.SFT, TrainerName.REWARD, TrainerName.DPO, TrainerName.KTO}
-OURS = frozenset({"base", "start", "served_name", "serve_command", "snapshot", "run", "provenance"})
-"""Settings that name files, programs and origins: only the supervisor writes them."""
 
 
-@transaction.atomic
 def start(
     *,
     site: Site,
@@ -37,11 +34,37 @@ def start(
     schedule: Schedule | None = None,
     cloned_from: Run | None = None,
 ) -> Run:
-    """A queued run and its message; without `start` it goes on from the agent that serves. Raises Refused."""
+    """A queued run and its message; without `start` it goes on from the agent that serves. Raises Refused.
+
+    A full disk is told to whoever looks at alarms too: the one refused may be a schedule.
+    """
+    told = {"trainer": trainer, "recipe": recipe, "snapshot": snapshot, "start": start, "config": config, "seed": seed}
+    try:
+        return _queued(site=site, by=by, name=name, schedule=schedule, cloned_from=cloned_from, **told)
+    except disk.DiskFull as full:
+        disk.ring(full)
+        raise
+
+
+@transaction.atomic
+def _queued(
+    *,
+    site: Site,
+    by: User,
+    trainer: str,
+    recipe: str,
+    snapshot: Snapshot | None,
+    start: ModelVersion | None,
+    config: dict[str, Any] | None,
+    seed: int,
+    name: str,
+    schedule: Schedule | None,
+    cloned_from: Run | None,
+) -> Run:
     check_admin(by, site)
     chosen = known(trainer)
     checked_recipe(recipe)
-    settings = checked_config(config)
+    settings = wishes.checked(config, chosen)
     if not 0 <= seed <= MOST_SEED:
         raise Refused(SENTENCES["seed"].format(most=MOST_SEED))
     _check_snapshot(snapshot, chosen, site)
@@ -98,16 +121,6 @@ def checked_recipe(name: str) -> str:
     except (OSError, ValueError) as error:
         raise Refused(SENTENCES["recipe"].format(name=name, why=error)) from error
     return name
-
-
-def checked_config(config: dict[str, Any] | None) -> dict[str, Any]:
-    """A table of settings, none of them ours. Raises Refused."""
-    if config is not None and not isinstance(config, dict):
-        raise Refused(SENTENCES["config"])
-    for name in config or {}:
-        if name in OURS:
-            raise Refused(SENTENCES["own"].format(name=name))
-    return config or {}
 
 
 def _check_snapshot(snapshot: Snapshot | None, trainer: TrainerName, site: Site) -> None:

@@ -14,17 +14,19 @@ from typing import Any
 
 from django.conf import settings
 
-from clinic.local import model_server, weights
+from clinic.local import default_model, model_server
 from clinic.local.ports import free_port
 from clinic.models import ModelVersion
 from clinic.services.errors import Refused
 from training import places
 from training.methods import recipe as recipes
 from training.models import Run, TrainerName
+from training.rundir import RunDir, write_json
 from training.runs.sentences import SENTENCES
 from training.serving import files
 
 OWN, LOCAL = "own", "local"
+SERVED = "policy"
 DEFAULTS: dict[str, dict[str, Any]] = {
     TrainerName.SFT: {"steps": 100},
     TrainerName.REWARD: {"steps": 100},
@@ -79,7 +81,8 @@ def weights_of(version: ModelVersion | None) -> Weights:
 
 
 def _default() -> Path | None:
-    return weights.find(places.weights())
+    """What the default version is made of here (ROUNDS_MODEL). Raises LocalProblem."""
+    return default_model.chosen().find(places.weights())
 
 
 def _base_of(version: ModelVersion) -> Path | None:
@@ -91,13 +94,23 @@ def _base_of(version: ModelVersion) -> Path | None:
 def _rollouts(recipe: dict[str, Any]) -> dict[str, Any]:
     """How episodes are sampled: "own" is a server that the trainer starts for itself; else an address, or "local"."""
     wanted = recipe.get("rollouts", OWN if model_server.PYTHON.is_file() else LOCAL)
+    if wanted == LOCAL:
+        return {"rollouts": LOCAL}
+    served = recipe.get("served_name", SERVED)
     if wanted != OWN:
-        return {"rollouts": wanted}
+        return {"rollouts": wanted, "served_name": served}
     port = free_port()
-    served = "policy"
     command = [str(model_server.PYTHON), "-m", "vllm.entrypoints.openai.api_server"]
     command += model_server.server_arguments(Path("{weights}"), port, served)
     return {"rollouts": OWN, "served_name": served, "serve_command": command, "port": port}
+
+
+def fresh_server(run_dir: RunDir) -> None:
+    """A resumed run's own server at a port that is free now, and as this machine starts servers today."""
+    told = run_dir.config
+    if told["recipe"].get("rollouts") == OWN:
+        told["recipe"].update(_rollouts(told["recipe"]))
+        write_json(run_dir.path / "config.json", told)
 
 
 def root() -> Path:

@@ -17,14 +17,19 @@ from training.runs.sentences import SENTENCES
 
 @transaction.atomic
 def cancel(*, run: Run, by: User) -> Run:
-    """A waiting run ends here; a running one is asked, and its supervisor stops the trainer. Raises Refused."""
+    """A waiting run ends here, and one whose worker is silent; a running one is asked. Raises Refused."""
     check_admin(by, run.site)
     held = Run.objects.select_for_update().get(pk=run.pk)
     if held.status == RunStatus.QUEUED:
         reason = SENTENCES["cancelled"].format(name=by.display_name)
         held.move_to(RunStatus.CANCELLED, by=by, reason=reason, finished_at=timezone.now(), doing="")
     elif held.status == RunStatus.RUNNING:
-        if held.cancel_asked_at is None:
+        if held.lease_until is not None and held.lease_until < timezone.now():
+            # Nobody is there to hear it. A holder that wakes up finds another fence, and writes nothing.
+            reason = SENTENCES["cancelled_silent"].format(name=by.display_name, worker=held.worker)
+            over = {"lease_until": None, "child_pid": None, "doing": "", "finished_at": timezone.now()}
+            held.move_to(RunStatus.CANCELLED, by=by, reason=reason, fence=held.fence + 1, **over)
+        elif held.cancel_asked_at is None:
             Run.objects.filter(pk=held.pk).update(cancel_asked_at=timezone.now())
             held.refresh_from_db()
     else:
@@ -33,9 +38,17 @@ def cancel(*, run: Run, by: User) -> Run:
     return held
 
 
-@transaction.atomic
 def resume(*, run: Run, by: User) -> Run:
     """Queued again, to go on from its last STABLE checkpoint; refused where that is not one certain place."""
+    try:
+        return _queued_again(run, by)
+    except disk.DiskFull as full:
+        disk.ring(full)
+        raise
+
+
+@transaction.atomic
+def _queued_again(run: Run, by: User) -> Run:
     check_admin(by, run.site)
     held = Run.objects.select_for_update().get(pk=run.pk)
     if held.status not in (RunStatus.FAILED, RunStatus.CANCELLED):

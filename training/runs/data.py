@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
 from agents.judge import RuleJudge
-from agents.world.virtual import case_id
+from agents.world.virtual import UnknownCase, case_id, open_case
 from clinic.models import RubricVersion
 from clinic.services.errors import Refused
 from training import lineage, snapshots
@@ -45,10 +46,10 @@ def _cases(run: Run) -> Iterator[Mapping[str, Any]]:
     """Virtual patients to play, each with the criteria that physicians judged and a rule may reward."""
     judged = list(snapshots.rows(run.snapshot, "grpo")) if run.snapshot else []
     allowed = {version: _allowed(version) for version in sorted({row["rubric_version"] for row in judged})}
-    shared = [one for criteria in allowed.values() for one in criteria]
+    shared = _once(one for criteria in allowed.values() for one in criteria)
     seen: set[str] = set()
     for row in judged:
-        if row["split"] == Split.TRAIN and str(row["case"]).startswith("virtual:train:") and row["case"] not in seen:
+        if row["split"] == Split.TRAIN and row["case"] not in seen and _can_be_played(row["case"]):
             seen.add(row["case"])
             yield {"case": row["case"], "weight": min(1.0, row["weight"]), "criteria": shared}
     count = int(run.config.get("cases", CASES))
@@ -57,6 +58,19 @@ def _cases(run: Run) -> Iterator[Mapping[str, Any]]:
         case = case_id("train", number)
         if case not in seen:
             yield {"case": case, "weight": 1.0, "criteria": shared}
+
+
+def _can_be_played(case: str) -> bool:
+    """A training patient of the present knowledge: one of an earlier knowledge is another patient now."""
+    try:
+        return case.startswith("virtual:train:") and bool(open_case(case))
+    except UnknownCase:
+        return False
+
+
+def _once(criteria: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Versions of a rubric share criteria: each counts once in the score."""
+    return list({json.dumps(one, sort_keys=True, default=str): one for one in criteria}.values())
 
 
 def _allowed(version: str) -> list[dict[str, Any]]:

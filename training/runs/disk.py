@@ -8,11 +8,16 @@ from pathlib import Path
 from django.conf import settings
 
 from clinic.services.errors import Refused
-from training import places
+from training import alarms, places
 from training.models import Run, RunStatus
 from training.runs.sentences import SENTENCES
 
 GB = 1e9
+ALARM = "disk"
+
+
+class DiskFull(Refused):
+    """Run folders have reached the quota and nothing is left to remove."""
 
 
 def used(folder: Path | None = None) -> int:
@@ -27,7 +32,7 @@ def used(folder: Path | None = None) -> int:
 
 
 def make_room(*, keep: Run | None = None) -> int:
-    """Bytes freed to stay below TRAINING_DISK_GB; raises Refused where that is not enough.
+    """Bytes freed to stay below TRAINING_DISK_GB; raises DiskFull where that is not enough.
 
     First the checkpoints of finished runs, which are needed no more; then those of runs that broke off, oldest first.
     """
@@ -40,8 +45,13 @@ def make_room(*, keep: Run | None = None) -> int:
         freed += forget_checkpoints(run)
     if taken - freed >= quota:
         told = {"used": (taken - freed) / GB, "quota": quota / GB}
-        raise Refused(SENTENCES["disk"].format(**told))
+        raise DiskFull(SENTENCES["disk"].format(**told))
     return freed
+
+
+def ring(full: DiskFull) -> None:
+    """An alarm of the installation beside the refusal, outside of the transaction that the refusal undoes."""
+    alarms.raise_(kind=ALARM, subject="TRAINING_DISK_GB", message=str(full))
 
 
 def forget_checkpoints(run: Run) -> int:

@@ -38,6 +38,7 @@ def prepare(held: Held) -> Prepared:
         prepared = Prepared(made, resume=False)
     else:
         prepared = Prepared(attempts.go_on(last, path), resume=True, step=last.step)
+        config.fresh_server(prepared.run_dir)
     held.forget_after(prepared.step if prepared.resume else -1)
     recipe = prepared.run_dir.config["recipe"]
     steps = max(int(recipe.get("steps", 0)), prepared.step)

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from clinic.models import ModelVersion
 from clinic.services import audit
-from training import lineage, serving
+from training import alarms, lineage, serving
 from training.models import Run, RunStatus, TrainerName
 from training.rundir import RunDir, RunFolderError, sha256
 from training.runs.lease import Held
@@ -36,8 +36,12 @@ def succeed(held: Held, folder: Path, manifest: dict[str, Any]) -> Run:
 
 
 def fail(held: Held, why: str) -> Run:
-    """Broke off, for a reason that a person can act on. Or LostLease."""
-    return _without_result(held, RunStatus.FAILED, why, error=why)
+    """Broke off, for a reason that a person can act on, and an alarm: nobody may be watching it. Or LostLease."""
+    run = _without_result(held, RunStatus.FAILED, why, error=why)
+    # Each night's failure of one schedule is the same alarm, seen again.
+    told = SENTENCES["broke_off"].format(run=run, why=why)
+    alarms.raise_(kind="run", subject=str(run.schedule or run), message=told, site=run.site, data={"run": str(run.pk)})
+    return run
 
 
 def cancelled(held: Held) -> Run:

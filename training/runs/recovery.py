@@ -12,13 +12,19 @@ from training import outbox
 from training.models import OutboxMessage, Run, RunStatus
 from training.runs.asking import TASK
 
+KEPT = timedelta(days=7)
+"""How long messages that went out are kept: a run that waits for hours is sent again and again."""
 AGAIN_AFTER = timedelta(minutes=2)
 """A broker forgets its queue when it restarts; a message that only waits behind another run is sent in vain."""
 
 
 @transaction.atomic
 def recover() -> int:
-    """Put a message for each run that waits or whose lease ran out, unless one was put lately; how many."""
+    """Put a message for each run that waits or whose lease ran out, unless one was put lately; how many.
+
+    Messages that went out long ago are forgotten.
+    """
+    OutboxMessage.objects.filter(sent_at__lt=Now() - KEPT).delete()
     lapsed = Q(status=RunStatus.RUNNING, lease_until__lt=Now())
     waiting = list(Run.objects.filter(lapsed | Q(status=RunStatus.QUEUED)).only("pk", "status", "lease_until"))
     return sum(_send(run) for run in waiting)

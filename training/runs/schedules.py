@@ -14,7 +14,7 @@ from clinic.services import audit
 from clinic.services.errors import Refused
 from training import snapshots
 from training.models import Gate, GateStatus, Run, RunStatus, Schedule, TrainerName
-from training.runs import asking
+from training.runs import asking, disk, wishes
 
 WHY_NOT = {
     "disabled": "It is switched off.",
@@ -62,7 +62,7 @@ def save(
         raise Refused(SENTENCES["at_least"])
     wanted = {
         "name": name.strip()[:120], "trainer": asking.known(trainer), "recipe": asking.checked_recipe(recipe),
-        "config": asking.checked_config(config), "weekdays": days, "opens": opens, "closes": closes,
+        "config": wishes.checked(config, trainer), "weekdays": days, "opens": opens, "closes": closes,
         "at_least": at_least, "enabled": enabled, "by": by, "why_not": "",
     }  # fmt: skip
     row = schedule or Schedule(site=site)
@@ -97,6 +97,8 @@ def look_at(number: int, *, now: datetime | None = None) -> bool:
             with transaction.atomic():
                 _begin(schedule, moment)
         except Refused as refused:
+            if isinstance(refused, disk.DiskFull):
+                disk.ring(refused)
             reason = str(refused)
     Schedule.objects.filter(pk=number).update(looked_at=moment, why_not=reason[:300])
     return not reason

@@ -6,6 +6,8 @@ SENTENCES = {
     "recipe": "The recipe “{name}” cannot be used: {why}. Nothing was started.",
     "config": 'The settings must be a table of names and values, as in {{"steps": 100}}. Nothing was started.',
     "own": "“{name}” is set by Rounds itself and cannot be chosen. Nothing was started.",
+    "setting": "This trainer has no setting “{name}”; there are {known}. Nothing was started.",
+    "value": "The setting “{name}” must be {words}, not {value}. Nothing was started.",
     "seed": "The seed must be a whole number from 0 to {most}. Nothing was started.",
     "snapshot": "{trainer} learns from feedback: choose a snapshot. Nothing was started.",
     "snapshot_site": "This snapshot belongs to another site. Nothing was started.",
@@ -45,4 +47,6 @@ SENTENCES = {
         "Something failed on our side ({kind}). The run folder is kept; resume the run, or tell your administrator."
     ),
     "cancelled": "Cancelled by {name}.",
+    "cancelled_silent": "Cancelled by {name}; its worker {worker} had gone silent.",
+    "broke_off": "“{run}” broke off. {why}",
 }

@@ -31,8 +31,10 @@ def forget(case: Case) -> None:
     for snapshot in held:
         transaction.on_commit(partial(files.remove, snapshot))
     for run in runs:
-        transaction.on_commit(partial(_forget_data, run.folder))
+        transaction.on_commit(partial(_forget_data, run))
 
 
-def _forget_data(folder: str) -> None:
-    (places.runs() / folder / "data.jsonl").unlink(missing_ok=True)
+def _forget_data(run: Run) -> None:
+    """Of every try: each has its own copy, and `folder` names only the last."""
+    for folder in {places.runs() / run.folder, *(places.runs() / str(run.pk)).glob("*")}:
+        (folder / "data.jsonl").unlink(missing_ok=True)

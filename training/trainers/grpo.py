@@ -17,6 +17,7 @@ sampled tokens between trainer and server, proves on the next episodes that it s
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import sys
 import time
@@ -34,7 +35,7 @@ from trl.trainer.utils import use_adapter
 
 from agents.codecs import Codec, by_name
 from agents.types import Episode, PolicyIdentity, Sampling
-from training.methods import pipeline
+from training.methods import information, pipeline
 from training.methods.recipe import Recipe, from_dict
 from training.methods.rewards import Context
 from training.rundir import RunDir, RunFolderError
@@ -85,17 +86,17 @@ class Grpo(KeptInFolder, GRPOTrainer):
             batch["old_per_token_logps"] = self._logprobs(self.model, batch)
             if self.beta:
                 batch["ref_per_token_logps"] = self._reference(batch)
-        kept = mask.sum()
         difference = ((batch["old_per_token_logps"] - sampled).abs() * mask).sum()
-        totals = self.accelerator.reduce(torch.stack([difference, kept.float()]), reduction="sum")
-        gap = float(totals[0] / totals[1].clamp(min=1))
+        totals = self.accelerator.reduce(torch.stack([difference, mask.sum().float()]), reduction="sum")
+        # Without a token that stayed nothing was compared, which is no proof of being in step.
+        gap = float(totals[0] / totals[1])
         self._tell({**played.watched, "logprob_gap": gap})
         if gap > self.clinic.recipe["gap_limit"]:
             raise RunFolderError(
                 f"The rollout server samples from other weights than those that are trained: its log-probs differ by "
                 f"{gap:.2f} nats per token (at most {self.clinic.recipe['gap_limit']})."
             )
-        return {**batch, "num_items_in_batch": totals[1]}
+        return {**batch, "num_items_in_batch": totals[1].clamp(min=1)}
 
     def _logprobs(self, model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """Log-probs (E, T) of the completion's tokens."""
@@ -115,11 +116,13 @@ class Grpo(KeptInFolder, GRPOTrainer):
             return self._logprobs(self.model, batch)
 
     def _tell(self, numbers: dict[str, float]) -> None:
-        """To the log of this step, the mean over processes."""
-        names = sorted(numbers)
-        mine = torch.tensor([[numbers[name] for name in names]], device=self.accelerator.device)
-        for name, value in zip(names, self.accelerator.gather(mine).mean(dim=0).tolist(), strict=True):
-            self._metrics["train"][name].append(value)
+        """To the log of this step, the mean over the processes that have the number; all gather the same names."""
+        names = sorted({*WATCHED, *self.clinic.parts})
+        missing = float("nan")
+        mine = torch.tensor([[numbers.get(name, missing) for name in names]], device=self.accelerator.device)
+        for name, value in zip(names, self.accelerator.gather(mine).nanmean(dim=0).tolist(), strict=True):
+            if math.isfinite(value):
+                self._metrics["train"][name].append(value)
 
 
 class Played:
@@ -138,6 +141,7 @@ class Clinic:
         config = run.config
         self.recipe, self.cases, self.server, self.stop = recipe, cases, server, stop
         self.methods: Recipe = from_dict(config["methods"])
+        self.parts = [f"reward_{name}" for name in self.methods.rewards()]
         self.codec: Codec = by_name(config.get("codec") or "structured")
         self.seed: int = config["seeds"]["rollout"]
         sampling = Sampling(
@@ -202,13 +206,14 @@ class Clinic:
         groups = await asyncio.gather(
             *(rollout(player, one.case, size) for player, one in zip(players, chosen, strict=True))
         )
-        draws, references = random.Random(tag), "exam_f1" in self.methods.rewards()
+        draws, rewarded = random.Random(tag), self.methods.rewards()
+        wanted = {"references": "exam_f1" in rewarded, "accounts": any(name in rewarded for name in information.NAMES)}
         found: list[Context] = []
         failures = 0
         for n, (one, group) in enumerate(zip(chosen, groups, strict=True)):
             for episode in group:
                 episode.group = f"{n}:{episode.group}"  # one case may be drawn twice in a step
-            contexts, errors = await grpo_cases.contexts(one, group, draws=draws, references=references)
+            contexts, errors = await grpo_cases.contexts(one, group, draws=draws, **wanted)
             found, failures = found + contexts, failures + errors
         return [episode for group in groups for episode in group], found, players, failures
 
@@ -222,15 +227,18 @@ class Clinic:
 
 
 class CollapseWatch(TrainerCallback):
-    """Ends a run whose policy is lost, with its last state kept."""
+    """Ends a run whose policy is lost, with its last state kept.
 
-    def __init__(self, run: RunDir, recipe: dict[str, Any]) -> None:
-        self.run, self.recipe = run, recipe
+    It reads what TRL has logged, which is the same in every process: one that went on alone would wait for ever.
+    """
+
+    def __init__(self, recipe: dict[str, Any]) -> None:
+        self.recipe = recipe
         self.reason: str | None = None
 
     def on_log(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         limits = {"malformed": self.recipe["malformed_limit"], "entropy": self.recipe["entropy_limit"]}
-        lines = [line for line in self.run.metrics() if "malformed" in line]
+        lines = [line for line in state.log_history if "malformed" in line]
         self.reason = grpo_batch.collapsed(lines, patience=self.recipe["patience"], **limits)
         if self.reason:
             control.should_save = control.should_training_stop = True
@@ -256,9 +264,8 @@ def build(run: RunDir, recipe: dict[str, Any], clinic: Clinic, stop: Stop) -> tu
         temperature=recipe["temperature"],
         disable_dropout=True,
     )
-    parts = {f"reward_{name}" for name in clinic.methods.rewards()}
-    names = {**OF_TRL, **{name: name for name in (*WATCHED, *parts)}}
-    watch = CollapseWatch(run, recipe)
+    names = {**OF_TRL, **{name: name for name in (*WATCHED, *clinic.parts)}}
+    watch = CollapseWatch(recipe)
     trainer = Grpo(
         model,
         reward_funcs=[_of_recipe],
@@ -300,6 +307,7 @@ def train(run: RunDir, resume: bool, stop: Stop) -> int:
         if watch.reason:
             raise RunFolderError(f"The policy collapsed, so the run was ended: {watch.reason}.")
     counts = {"cases": len(cases), "episodes_per_step": recipe["groups"] * recipe["group"]}
+    counts["criteria"] = len({(each.id, each.text) for one in cases for each in one.criteria})
     kept_in_folder.finish(trainer, run, recipe, tokenizer, counts)
     return 0
 

@@ -19,12 +19,18 @@ WEIGHTS = "model.safetensors"
 def load(base: Path, recipe: dict[str, Any], device: torch.device) -> nn.Module:
     """Base weights in the recipe's dtype; LoRA parameters always float32, since bfloat16 swallows small updates.
 
-    A whole fine-tune keeps float32 for the same reason, whatever dtype the recipe names.
+    With `start` in the recipe its adapter goes on. A whole fine-tune keeps float32 for the same reason, whatever dtype
+    the recipe names. Raises ValueError for a whole fine-tune from an adapter.
     """
     lora = recipe["method"] == "lora"
     dtype = getattr(torch, recipe["dtype"]) if lora else torch.float32
     model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, attn_implementation="sdpa")
-    if lora:
+    start = recipe.get("start")
+    if start and not lora:
+        raise ValueError("A whole fine-tune begins from a whole model, not from an adapter.")
+    if start:
+        model = PeftModel.from_pretrained(model, start, is_trainable=True, autocast_adapter_dtype=True)
+    elif lora:
         config = LoraConfig(
             r=recipe["rank"], lora_alpha=recipe["alpha"], target_modules="all-linear", task_type="CAUSAL_LM"
         )

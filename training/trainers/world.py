@@ -8,9 +8,10 @@ the profile, and the head is computed on the kept tokens only (49k words times e
 
 RUN is a run folder (training/rundir.py) whose data.jsonl comes from `python -m training.worlds build`. Its recipe:
 
-base, method lora|full, rank, alpha, mask results|events, dtype, lr, warmup (steps), schedule cosine|constant,
-decay (last steps of a constant schedule, linear to 0), steps, step_tokens, micro_tokens, max_length, clip,
-eval_every, eval_rows, checkpoint_minutes, keep, threads. Seeds: order (data), model (adapter and dropout).
+base, start (an adapter it goes on from), method lora|full, rank, alpha, mask results|events, dtype, lr, warmup (steps),
+schedule cosine|constant, decay (last steps of a constant schedule, linear to 0), steps, step_tokens, micro_tokens,
+max_length, clip, eval_every, eval_rows, checkpoint_minutes, keep, threads. Seeds: order (data), model (adapter and
+dropout).
 
 SIGTERM writes a STABLE checkpoint of the last whole step and exits 143; --resume goes on from the newest one.
 """
@@ -35,7 +36,6 @@ from transformers import AutoTokenizer
 from training.rundir import RunDir, RunFolderError, write_json
 from training.trainers import lora
 from training.trainers.documents import (
-    BadDocument,
     Document,
     Order,
     Row,
@@ -252,7 +252,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         return train(arguments)
-    except (RunFolderError, BadDocument, OSError) as problem:
+    except (RunFolderError, OSError, ValueError) as problem:  # BadDocument is a ValueError
         print(f"The world model could not be trained: {problem}", file=sys.stderr)  # noqa: T201
         return 1
 

@@ -8,6 +8,7 @@ import pytest
 
 from clinic.models import ModelVersion, User
 from tests.training.runs import factories
+from training.runs import wishes
 
 
 @pytest.fixture
@@ -16,6 +17,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings) -> Path:
     monkeypatch.setenv("ROUNDS_HOME", str(tmp_path))
     monkeypatch.setenv("ROUNDS_WEIGHTS", str(tmp_path / "weights"))
     monkeypatch.setattr("training.runs.supervisor.TICK", 0.05)
+    for name, kind in factories.OF_DOUBLE.items():
+        monkeypatch.setitem(wishes.KNOWN["sft"], name, kind)
     settings.TRAINER_PYTHON = str(factories.make_python(tmp_path))
     return tmp_path
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from clinic.models import AuditEntry, ModelVersion, Role, User
@@ -10,8 +13,8 @@ from clinic.services.errors import Refused
 from tests.clinic import factories as make
 from tests.training.runs.factories import ask, make_admin, make_snapshot
 from training import outbox, runs
-from training.models import OutboxMessage, Run, RunStatus
-from training.runs.lease import claim
+from training.models import Alarm, OutboxMessage, Run, RunStatus
+from training.runs.lease import LostLease, claim
 
 pytestmark = pytest.mark.django_db
 
@@ -48,6 +51,12 @@ def test_not_for_another_site(admin: User) -> None:
         ({"config": ["steps"]}, "table of names"),
         ({"config": {"base": "/etc"}}, "set by Rounds itself"),
         ({"config": {"serve_command": ["sh"]}}, "set by Rounds itself"),
+        ({"config": {"steps": "many"}}, '“steps” must be a whole number from 1, not "many"'),
+        ({"config": {"steps": 0}}, "“steps” must be"),
+        ({"config": {"group": 1}}, "“group” must be a whole number from 2"),
+        ({"config": {"lr": float("nan")}}, "“lr” must be a number from 0"),
+        ({"config": {"learning_rate": 0.1}}, "no setting “learning_rate”; there are .*lr"),
+        ({"config": {"rollouts": "file:///etc"}}, "own, local or the address of a server"),
         ({"seed": -1}, "seed"),
         ({"trainer": "sft"}, "choose a snapshot"),
     ],
@@ -113,6 +122,33 @@ def test_what_is_over_is_not_cancelled(admin: User) -> None:
     run = runs.cancel(run=ask(admin), by=admin)
     with pytest.raises(Refused, match="cancelled already"):
         runs.cancel(run=run, by=admin)
+
+
+def test_a_running_run_with_a_silent_worker_is_cancelled_at_once(admin: User) -> None:
+    run = ask(admin)
+    held = claim(run.pk)
+    Run.objects.filter(pk=run.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+    runs.cancel(run=run, by=admin)
+    run.refresh_from_db()
+    assert (run.status, run.lease_until) == (RunStatus.CANCELLED, None)
+    assert "had gone silent" in run.history().last().reason
+    with pytest.raises(LostLease):
+        held.beat(step=1)
+    assert claim(run.pk) is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_full_disk_is_refused_and_told_as_an_alarm(admin: User, settings) -> None:
+    settings.TRAINING_DISK_GB = 0
+    with pytest.raises(Refused, match=r"of the 0\.0 GB allowed"):
+        grpo(admin)
+    assert not Run.objects.exists()
+    alarm = Alarm.objects.get(kind="disk")
+    assert "TRAINING_DISK_GB" in alarm.message
+    assert alarm.site is None
+    with pytest.raises(Refused, match="GB allowed"):
+        grpo(admin)
+    assert Alarm.objects.count() == 1
 
 
 def test_cancelling_a_running_run_asks_its_supervisor(admin: User) -> None:

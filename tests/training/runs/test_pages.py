@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from clinic.models import User
 from tests.training.runs.factories import ask
-from training import run_curves, run_pages
+from training import run_curves, run_notes, run_pages, runs
 from training.models import Run, RunMetric, RunStatus, Schedule
 from training.runs.lease import claim
 
@@ -155,3 +155,69 @@ def test_time_left_goes_by_the_last_steps() -> None:
     run = Run(status=RunStatus.RUNNING, step=10, steps=40)
     assert run_pages.time_left(run, [metric(9, seconds=2.0), metric(10, seconds=4.0)]) == timedelta(seconds=90)
     assert run_pages.time_left(run, []) is None
+
+
+def measured(at: list[tuple[int, float]]) -> list[RunMetric]:
+    """Lines of these steps, read so many seconds after the first."""
+    now = timezone.now()
+    return [RunMetric(step=step, at=now + timedelta(seconds=seconds), values={"step": step}) for step, seconds in at]
+
+
+def test_the_time_left_after_a_pause_is_that_of_the_present_pace() -> None:
+    run = Run(status=RunStatus.RUNNING, step=13, steps=23)
+    steady = measured([(step, 10.0 * step) for step in range(4, 14)])
+    assert run_pages.time_left(run, steady) == timedelta(seconds=100)
+    # Resumed: the lines of before are read again together, then one every ten seconds.
+    again = measured([(step, 0.0) for step in range(1, 10)] + [(10, 10.0), (11, 20.0), (12, 30.0), (13, 40.0)])
+    assert run_pages.time_left(run, again) == timedelta(seconds=100)
+    paused = measured([(8, 0.0), (9, 10.0), (10, 20.0), (11, 86_000.0), (12, 86_010.0), (13, 86_020.0)])
+    assert run_pages.time_left(run, paused) == timedelta(seconds=100)
+
+
+def test_a_long_run_is_read_thinly_and_to_its_end(run: Run) -> None:
+    rows = [RunMetric(run=run, step=step, values={"step": step, "reward": step}) for step in range(11, 5011)]
+    RunMetric.objects.bulk_create(rows)
+    found = run_curves.read(run, newest=run_pages.WINDOW)
+    assert len(found) <= run_curves.MOST_READ + run_pages.WINDOW
+    assert [row.step for row in found[-run_pages.WINDOW :]] == list(range(4991, 5011))
+    (chart,) = (one for one in run_curves.charts(found) if one.title == "Reward")
+    assert (chart.first, chart.last, chart.high) == (6, 5010, 5010)
+
+
+def test_what_dpo_reckons_is_no_part_of_a_reward() -> None:
+    line = {"step": 1, "preferred": 0.5, "reward_chosen": 0.2, "reward_rejected": -0.1, "margin": 0.3}
+    found = {
+        one.title: [each.name for each in one.series] for one in run_curves.charts([RunMetric(step=1, values=line)])
+    }
+    assert found == {
+        "Preferred over rejected": ["preferred"],
+        "Margin": ["margin"],
+        "Implied reward": ["reward chosen", "reward rejected"],
+    }
+
+
+@pytest.fixture
+def played(admin: User) -> Run:
+    """A GRPO run that has played one step, without physicians' criteria."""
+    held = claim(runs.start(site=admin.site, by=admin, trainer="grpo", recipe="physicians").pk)
+    held.beat([{"step": 1, "reward": 0.5}], step=1, steps=4)
+    return Run.objects.get(pk=held.run.pk)
+
+
+def test_what_was_not_rewarded_and_not_watched_is_said(client: Client, played: Run) -> None:
+    shown = page(client, "run_detail", played.pk)
+    assert "nothing of it has counted in this run: the run has no snapshot" in shown
+    assert "Exploiting the world: not watched" in shown
+    row = played.metrics.get()
+    row.values |= {"reward_physicians": 0.4, "plausibility": 0.9}
+    row.save()
+    shown = page(client, "run_detail", played.pk)
+    assert "nothing of it has counted" not in shown
+    assert "1 steps with simulated results are too few" in shown
+
+
+def test_reward_that_rises_while_the_world_gets_less_believable_is_said(played: Run) -> None:
+    rows = [RunMetric(step=n, values={"reward": n / 30, "plausibility": 1 - n / 30}) for n in range(30)]
+    assert "may be exploiting the world" in run_notes.world(rows)
+    rows = [RunMetric(step=n, values={"reward": n / 30, "plausibility": 0.9}) for n in range(30)]
+    assert "no sign of it" in run_notes.world(rows)

@@ -13,7 +13,7 @@ from tests.clinic.factories import make_user, make_version
 from tests.training.runs.factories import ask, make_admin
 from tests.training.snapshots import factories as frozen
 from training import runs
-from training.models import Gate, GateStatus, OutboxMessage, Run, RunStatus, Schedule
+from training.models import Alarm, Gate, GateStatus, OutboxMessage, Run, RunStatus, Schedule
 from training.runs import schedules
 
 pytestmark = pytest.mark.django_db
@@ -122,6 +122,7 @@ def test_a_refused_run_is_why_not(admin: User, settings) -> None:
     schedule.refresh_from_db()
     assert "TRAINING_DISK_GB" in schedule.why_not
     assert not Run.objects.exists()
+    assert Alarm.objects.get().kind == "disk", "nobody watches a schedule at night"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from django.db import connection
 from clinic.models import AuditEntry, FeedbackUse, ModelVersion, User, VersionStatus
 from tests.training.runs.factories import ask, told
 from training import places, runs
-from training.models import Run, RunStatus
+from training.models import Alarm, Run, RunStatus
 from training.runs import supervisor
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -89,6 +89,9 @@ def test_a_trainer_that_breaks_off_is_a_failed_run_with_its_reason(admin: User, 
     run = ended(ask(admin, at=3, **mishap))
     assert run.status == RunStatus.FAILED
     assert words in run.error
+    alarm = Alarm.objects.get()
+    assert (alarm.kind, alarm.subject, alarm.site) == ("run", "A run", run.site)
+    assert words in alarm.message
     assert run.version is None
     assert not FeedbackUse.objects.exists()
 

@@ -11,7 +11,7 @@ from clinic.services.errors import Refused
 from tests.clinic import factories as make
 from tests.training.factories import make_evaluated, make_evaluation
 from tests.training.snapshots.factories import admin, learned
-from training import lineage, snapshots
+from training import lineage, places, snapshots
 from training.models import Run, Snapshot
 from training.snapshots import current, files
 
@@ -95,8 +95,12 @@ def test_a_purged_case_leaves_rows_and_files_and_its_lineage_stays_known(capsys)
     made = snapshots.make(site=make.default_site(), by=None)
     version = make.make_version(status="candidate", version="dx-learned")
     run = Run.objects.create(
-        site=made.site, trainer="sft", recipe="default", snapshot=made, version=version, status="succeeded", folder="r1"
+        site=made.site, trainer="sft", recipe="default", snapshot=made, version=version, status="succeeded"
     )
+    Run.objects.filter(pk=run.pk).update(folder=f"{run.pk}/2")
+    for attempt in (1, 2):
+        (places.runs() / str(run.pk) / str(attempt)).mkdir(parents=True)
+        (places.runs() / str(run.pk) / str(attempt) / "data.jsonl").write_text("what the case said")
     assert lineage.record_use(run=run, version=version) == 2
     case = rows[0].consultation.case
     folder = files.folder_of(made)
@@ -115,6 +119,7 @@ def test_a_purged_case_leaves_rows_and_files_and_its_lineage_stays_known(capsys)
     with pytest.raises(Refused, match="not here any more"):
         snapshots.rows(made, "sft")
     assert list(lineage.versions_with_key(site=made.site, key=case.key)) == [version]
+    assert not list(places.runs().rglob("data.jsonl")), "no try of the run keeps what the case said"
     again = snapshots.rebuild(snapshot=made, by=None)
     snapshots.check_current(again)
     assert [row["id"] for row in again.manifest["feedback"]] == [str(rows[1].pk)]

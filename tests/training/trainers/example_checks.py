@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
+from types import SimpleNamespace
 from typing import Any
 
+import torch
 from transformers import AutoTokenizer
 
 from tests.training.trainers import toy
-from training.trainers import examples
+from training.trainers import examples, grpo
 from training.trainers.dialogue import BadDialogue, encode
 from training.trainers.grpo_batch import collapsed
 from training.trainers.pairs import PairsOfAssistant
@@ -32,6 +34,8 @@ def check(base: str) -> dict[str, Any]:
         "nothing": _refused(lambda: encode(tokenizer, messages[:2])),
         "drawn": _drawn(),
         "collapse": _collapse(),
+        "watch": _watch(),
+        "told": _told(),
     }
 
 
@@ -54,6 +58,30 @@ def _collapse() -> list[str | None]:
     limits = {"patience": 3, "malformed": 0.9, "entropy": 0.01}
     lost = ({"malformed": 0.95}, {"entropy": 0.001}, {"exam_rate": 0.0})
     return [collapsed([good] * 5, **limits)] + [collapsed([good] + [{**good, **bad}] * 3, **limits) for bad in lost]
+
+
+def _watch() -> list[str | None]:
+    """Why a run would end, after each of two lines that TRL logged; no run folder is asked."""
+    limits = {"malformed_limit": 0.9, "entropy_limit": 0.01, "patience": 3}
+    watch, lost = grpo.CollapseWatch(limits), [{"malformed": 0.95, "entropy": 0.5}] * 3
+    found = []
+    for lines in (lost[:2], [*lost, {"train_runtime": 1.0}]):
+        watch.on_log(None, SimpleNamespace(log_history=lines), SimpleNamespace())
+        found.append(watch.reason)
+    return found
+
+
+def _told() -> dict[str, list[float]]:
+    """What is logged where this process has a reward and the other has none."""
+    names = sorted({*grpo.WATCHED, "reward_accuracy"})
+    other = torch.tensor([[5.0 if name == "turns" else float("nan") for name in names]])
+    trainer = SimpleNamespace(
+        clinic=SimpleNamespace(parts=["reward_accuracy"]),
+        accelerator=SimpleNamespace(device="cpu", gather=lambda mine: torch.cat([mine, other])),
+        _metrics={"train": defaultdict(list)},
+    )
+    grpo.Grpo._tell(trainer, {"reward": 1.0, "turns": 1.0})
+    return dict(trainer._metrics["train"])
 
 
 if __name__ == "__main__":

@@ -36,3 +36,10 @@ def test_a_policy_that_is_lost_is_noticed(found: Any) -> None:
     assert "malformed" in malformed
     assert "entropy" in entropy
     assert "no examination" in examinations
+
+
+def test_every_process_sees_the_same_end_and_the_same_numbers(found: Any) -> None:
+    """By what TRL logged everywhere, not by a file that one process writes; a number that one has not is not gathered
+    into another's."""
+    assert found["watch"] == [None, "more than 90% of its answers were malformed for 3 steps"]
+    assert found["told"] == {"reward": [1.0], "turns": [3.0]}

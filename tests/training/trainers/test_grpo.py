@@ -42,6 +42,8 @@ def test_trained_ids_are_the_sampled_ids_and_the_environment_has_no_gradient(tmp
     assert found["environment_tokens"] > 100
     assert found["agent"] > 0.0
     assert found["agent_tokens"] > 100
+    assert found["dropped_gaps"] == 0, "nothing was compared"
+    assert 0.0 <= found["dropped_gradient"] < 1e-6, "a step without episodes changes nothing"
 
 
 def test_a_toy_that_must_improve_does(tmp_path: Path, toy: Path) -> None:
@@ -58,7 +60,7 @@ def _finished(run: RunDir) -> None:
     manifest = json.loads((run.path / "manifest.json").read_text())
     assert "adapter/adapter_model.safetensors" in manifest["files"]
     assert not [name for name in manifest["files"] if name.startswith(".")]
-    assert manifest["counts"] == {"cases": 4, "episodes_per_step": 32, "steps": STEPS}
+    assert manifest["counts"] == {"cases": 4, "episodes_per_step": 32, "criteria": 1, "steps": STEPS}
     own, start = (Fingerprint.from_dict(manifest[name]) for name in ("probe", "probe_base"))
     assert distance(own, start) > 0.02
 

@@ -93,6 +93,16 @@ def test_a_resumed_run_has_the_same_next_steps(base: Path, tmp_path: Path) -> No
     assert [{k: line.get(k) for k in same} for line in lines] == [{k: line.get(k) for k in same} for line in whole]
 
 
+def test_it_goes_on_from_the_adapter_that_it_is_given(base: Path, tmp_path: Path) -> None:
+    first = train(prepare(tmp_path / "first", base, steps=4))
+    start = tmp_path / "first" / "adapter"
+    on = train(prepare(tmp_path / "on", base, steps=1, start=str(start)))
+    assert on[0]["val_loss"] == pytest.approx(first[-1]["val_loss"], abs=0.02), "bfloat16 between them"
+    assert first[0]["val_loss"] - on[0]["val_loss"] > 0.05
+    refused = prepare(tmp_path / "whole", base, steps=1, start=str(start), method="full")
+    assert "begins from a whole model" in environment.run("training.trainers.world", str(refused.path), expect=1)[1]
+
+
 def interrupted(run: RunDir) -> None:
     """Stop it by SIGTERM once it has done a few steps."""
     process = environment.start("training.trainers.world", str(run.path), "--steps", "100000")

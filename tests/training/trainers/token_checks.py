@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from training.methods.pipeline import Batch
 from training.rundir import RunDir
 from training.trainers import fingerprint, grpo, grpo_cases
 from training.trainers.kept_in_folder import Stop
@@ -24,7 +26,7 @@ def check(run: RunDir) -> dict[str, Any]:
     stop = Stop()
     clinic = grpo.Clinic(run, recipe, grpo_cases.read(run.rows()), None, stop)
     trainer, tokenizer, _ = grpo.build(run, recipe, clinic, stop)
-    return {**tokens(trainer, tokenizer, clinic), **gradients(trainer)}
+    return {**tokens(trainer, tokenizer, clinic), **gradients(trainer), **dropped(trainer)}
 
 
 def tokens(trainer: Any, tokenizer: Any, clinic: grpo.Clinic) -> dict[str, Any]:
@@ -68,6 +70,28 @@ def gradients(trainer: Any) -> dict[str, Any]:
         "environment_tokens": int((~own & real).sum()),
         "agent": float(gradient[own].max()),
         "agent_tokens": int(own.sum()),
+    }
+
+
+def dropped(trainer: Any) -> dict[str, Any]:
+    """A step of which no episode stayed: the loss, and how many gaps it told."""
+    whole, told = grpo.pipeline.apply, len(trainer._metrics["train"]["logprob_gap"])
+
+    def none_kept(*arguments: Any) -> Batch:
+        batch = whole(*arguments)
+        return replace(batch, kept=batch.kept & False, tokens=[0 * row for row in batch.tokens])
+
+    grpo.pipeline.apply = none_kept
+    try:
+        batch = trainer._generate_and_score_completions([{"prompt": "", "row": 0}] * trainer.num_generations)
+    finally:
+        grpo.pipeline.apply = whole
+    trainer.model.zero_grad()
+    trainer.compute_loss(trainer.model, batch).backward()
+    gradients = [p.grad for p in trainer.model.parameters() if p.grad is not None]
+    return {
+        "dropped_gradient": max(float(one.abs().max()) if one.isfinite().all() else -1.0 for one in gradients),
+        "dropped_gaps": len(trainer._metrics["train"]["logprob_gap"]) - told,
     }
 
 
