@@ -86,7 +86,7 @@ def _told(age: float | None, sex: str, said: str, reply: str) -> Facts:
 
 
 def _whole(card: Card) -> str:
-    parts = [", ".join(card.matched[:MATCHED]), " or ".join(card.settling)]
+    parts = [", ".join(card.matched[:MATCHED]), *card.settling[:1]]
     told = "; ".join(part for part in parts if part)
     return f"{card.name} {points(card)}" + (f" ({told})" if told else "")
 

@@ -69,6 +69,12 @@ def search(facts: Facts, *, limit: int = 6, weights: Weights | None = None) -> l
     return [index.card(condition, score, facts) for score, condition in best]
 
 
+def about(condition: str, facts: Facts) -> Card:
+    """The card of one condition against these facts, whatever its rank; KeyError for an unknown condition."""
+    index = _index()
+    return index.card(index.known.conditions[condition], 0.0, facts)
+
+
 def parts_weighted(parts: dict[str, float], weights: Weights) -> Iterator[float]:
     return (getattr(weights, name) * amount for name, amount in parts.items())
 
@@ -173,27 +179,27 @@ class Index:
         )
 
     def _matched(self, condition: Condition, facts: Facts) -> Iterable[str]:
-        """Names of results, then of findings, by how much they add."""
+        """Names of examinations with a fitting result, values and findings, by how much they add.
+
+        What defines the complaint is left out: all cards of that complaint share it.
+        """
         exams, findings = self.known.catalogue.exams, self.known.findings
+        defining = {key for group in facts.groups for key in self.known.groups[group].presents_with}
         found = [
-            (self.rare_result[exam, key] * condition.exams[exam][key].p ** 0.5 + 3, f"{exams[exam].name}")
+            (self.rare_result[exam, key] * condition.exams[exam][key].p ** 0.5 + 3, exams[exam].name)
             for exam, key in facts.results.items()
             if key != exams[exam].results[0].id and key in condition.exams.get(exam, {})
         ]
+        for exam, level in facts.levels.items():
+            fits = self._expects(condition, exam, level, facts) if level else 0.0
+            if fits >= TYPICAL:
+                found.append((self.rare_value[exam, level] * fits, f"{WAYS[level]} {_small(exams[exam].name)}"))
         found += [
-            (
-                self.rare_value[exam, level] * self._expects(condition, exam, level, facts),
-                f"{WAYS[level]} {exams[exam].name}",
-            )
-            for exam, level in facts.levels.items()
-            if level and self._expects(condition, exam, level, facts) >= TYPICAL
-        ]
-        found += [
-            (self.rarity[key] * condition.findings[key].p ** 0.5, findings[key].name)
+            (self.rarity[key] * condition.findings[key].p ** 0.5, _small(findings[key].name))
             for key, present in facts.findings.items()
-            if present and key in condition.findings
+            if present and key in condition.findings and key not in defining
         ]
-        return (name[:1].lower() + name[1:] if name[1:2].islower() else name for _, name in sorted(found, reverse=True))
+        return (name for _, name in sorted(found, key=lambda pair: (-pair[0], pair[1])))
 
     def _missing(self, condition: Condition, facts: Facts) -> Iterable[str]:
         found = [
@@ -201,7 +207,7 @@ class Index:
             for key, present in facts.findings.items()
             if not present and key in condition.findings and condition.findings[key].p >= 0.5
         ]
-        return (name[:1].lower() + name[1:] for _, name in sorted(found, reverse=True))
+        return (_small(name) for _, name in sorted(found, reverse=True))
 
     def settling(self, condition: Condition, facts: Facts) -> Iterator[Examination]:
         """The examinations that confirm it and can still be done, cheapest first."""
@@ -215,6 +221,11 @@ class Index:
 
 WAYS = {-2: "very low", -1: "low", 1: "high", 2: "very high"}
 WEIGHTS = Weights()
+
+
+def _small(name: str) -> str:
+    """Inside a sentence; an abbreviation keeps its capitals."""
+    return name[:1].lower() + name[1:] if name[1:2].islower() else name
 
 
 def _possible(condition: Condition, facts: Facts) -> bool:
@@ -249,7 +260,7 @@ def _shifted(condition: Condition, exam: str, level: int, low: float, high: floa
     else:
         mirrored = Distribution(-told.median, -told.q3, -told.q1)
         beyond, well = _beyond(mirrored, -low), _beyond(mirrored, far - low)
-    return well if abs(level) == 2 else beyond - 0.6 * well
+    return max(well, 0.6 * beyond) if abs(level) == 2 else beyond - 0.4 * well
 
 
 def _beyond(told: Distribution, limit: float) -> float:

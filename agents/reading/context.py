@@ -16,8 +16,8 @@ def _words(text: str) -> frozenset[str]:
 
 
 NEGATORS = _words(
-    "no not denies denied denying without never neither nor none negative absence lacks doesn't don't didn't isn't "
-    "hasn't haven't wasn't cannot"
+    "no not neg nil denies denied denying without never neither nor none negative absence lacks doesn't don't didn't "
+    "isn't hasn't haven't wasn't cannot"
 )
 ENDS = _words(
     "but however although though except which because started since has had have reports reported complains "

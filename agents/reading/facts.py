@@ -188,9 +188,13 @@ def _groups(complaint: str, told: Iterable[str]) -> frozenset[str]:
 
 @cache
 def examination_named(label: str) -> Examination | None:
-    """The one examination that a label names exactly, or None."""
-    hits = [hit for hit in examinations.match(label) if hit.score >= 0.9]
-    return examinations.find(hits[0].exam) if len(hits) == 1 else None
+    """The one examination that a label names, other words than fillers aside, or None."""
+    hits = examinations.match(label)
+    if len(hits) != 1 or hits[0].via not in ("name", "synonym", "words"):
+        return None
+    if hits[0].via != "words" and hits[0].text != " ".join(examinations.normalise(label)):
+        return None
+    return examinations.find(hits[0].exam)
 
 
 @cache
