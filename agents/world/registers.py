@@ -39,7 +39,7 @@ REGISTERS = ("plain", "lay", "clerk", "telegraphic", "third")
 SHARES = (0.4, 0.18, 0.18, 0.12, 0.12)
 """How often each is drawn; plain is what the virtual clinic itself says."""
 DROPPED, ASIDE, TYPED, HISTORY, VITALS = 0.15, 0.25, 0.02, 0.35, 0.15
-"""Chances: a told finding is left out, an aside is put in, a long word is mistyped, history and vital signs are given."""
+"""Chances: a finding is left out, an aside put in, a long word mistyped, some history told, vital signs given."""
 TOLD_VITALS = ("temperature", "heart_rate", "systolic_bp", "diastolic_bp", "spo2")
 
 
@@ -121,10 +121,8 @@ class _Writer:
         parts = [f"{begin} {_lower(first)}"]
         if lead and lead.id not in self.group.presents_with:
             present = [lead, *present]
-        for finding in present:
-            parts.append(_lower(self.rng.choice(finding.says)))
-        for finding in absent:
-            parts.append(_lower(finding.denies))
+        parts += [_lower(self.rng.choice(finding.says)) for finding in present]
+        parts += [_lower(finding.denies) for finding in absent]
         joined = parts[0]
         for part in parts[1:]:
             joined += self.rng.choice(JOINTS) + part
