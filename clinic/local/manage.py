@@ -33,6 +33,7 @@ BY_COMMAND = {
     "check": Needs.NOTHING,
     "collectstatic": Needs.NOTHING,
     "oracle": Needs.NOTHING,
+    "train_default": Needs.NOTHING,
     "makemigrations": Needs.STORES,
     "migrate": Needs.STORES,
     "restore": Needs.STORES,

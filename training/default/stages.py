@@ -1,0 +1,93 @@
+"""The stages of the default agent in their order: data, imitation, reinforcement in four arms, calibration, figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from training.default import learning, measuring
+from training.default.chain import Stage, Work
+from training.default.ground import Ground
+from training.default.measuring import Playing
+from training.default.profiles import CALIBRATION, Profile
+
+BASE = "base"
+ARMS = {
+    "rl-diagnosis": "ablation-diagnosis",
+    "rl-both": "ablation-both",
+    "rl-information": "ablation-information",
+    "rl-random": "ablation-random",
+}
+"""Stage and recipe; the last is the control arm, which nothing is made from."""
+CONTROL = "rl-random"
+ROWS = (BASE, "full-sft", "cold-start", *ARMS, "calibrated")
+"""Of the table, in its order."""
+CANDIDATES = tuple(name for name in ROWS if name not in (BASE, CONTROL, "cold-start", "calibrated"))
+"""What calibration may go on from."""
+COMPARED = ("cold-start", "rl-both")
+"""Before and after reinforcement, in pass@k."""
+
+
+def stages(profile: Profile, ground: Ground) -> list[Stage]:
+    """Every stage with its settings, of which the base weights and the codec are a part."""
+    common = {"base": ground.described["content"], "codec": ground.codec}
+
+    def stage(name: str, after: tuple[str, ...], make: Callable[..., None], **settings: Any) -> Stage:
+        return Stage(name, after, make, {**common, **settings})
+
+    sft = {"trainer": profile.sft, "epochs": profile.epochs, "validation": profile.validation}
+    calibration = {**sft, "trainer": {**profile.sft, **CALIBRATION}}
+    grpo = {"trainer": profile.grpo, "patients": profile.patients}
+    playing: Mapping[str, Any] = {"play": profile.play}
+        found = [
+        stage("data", (), partial(learning.draw, ground=ground), rows=profile.rows),
+        stage("full-sft", ("data",), partial(learning.imitate, ground=ground), **sft),
+        stage("cold-start", ("data",), partial(learning.imitate, ground=ground, most=profile.cold), **sft),
+    ]
+    for name, recipe in ARMS.items():
+        make = partial(learning.reinforce, ground=ground, recipe=recipe, start="cold-start")
+        found.append(stage(name, ("cold-start",), make, **grpo, recipe=recipe))
+    found += [
+        stage("select", CANDIDATES, partial(_select, ground=ground), **playing, cases=profile.select),
+        stage(
+            "own-turns", ("select",), partial(measuring.own_turns, ground=ground), **playing, cases=profile.own_turns
+        ),
+        stage("calibrated", ("own-turns", "select"), partial(_calibrate, ground=ground), **calibration),
+    ]
+    for row in ROWS:
+        after = () if row == BASE else (row,)
+        make = partial(_evaluate, ground=ground, row=row)
+        found.append(stage(evaluation_of(row), after, make, **playing, cases=profile.test))
+    sampling = {"cases": profile.sampled, "samples": profile.samples}
+    found.append(stage("pass-at-k", COMPARED, partial(_pass_at_k, ground=ground), **playing, **sampling))
+    return found
+
+
+def evaluation_of(row: str) -> str:
+    """The stage that plays a row on the test split."""
+    return f"evaluate-{row}"
+
+
+def _playing(work: Work, row: str, ground: Ground) -> Playing:
+    """The bare base speaks in structured output, as it is served; trained rows speak as they were taught."""
+    if row == BASE:
+        return Playing(row, None, "structured")
+    return Playing(row, work.before[row] / "adapter", ground.codec)
+
+
+def _evaluate(work: Work, *, ground: Ground, row: str) -> None:
+    measuring.evaluate(work, ground, _playing(work, row, ground))
+
+
+def _select(work: Work, *, ground: Ground) -> None:
+    measuring.select(work, ground, [_playing(work, row, ground) for row in CANDIDATES])
+
+
+def _calibrate(work: Work, *, ground: Ground) -> None:
+    chosen = work.folder.parent / measuring.selected(work.before["select"])
+    learning.calibrate(work, ground, chosen=chosen)
+
+
+def _pass_at_k(work: Work, *, ground: Ground) -> None:
+    measuring.pass_at_k(work, ground, [_playing(work, row, ground) for row in COMPARED])
