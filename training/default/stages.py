@@ -40,7 +40,7 @@ def stages(profile: Profile, ground: Ground) -> list[Stage]:
     calibration = {**sft, "trainer": {**profile.sft, **CALIBRATION}}
     grpo = {"trainer": profile.grpo, "patients": profile.patients}
     playing: Mapping[str, Any] = {"play": profile.play}
-        found = [
+    found = [
         stage("data", (), partial(learning.draw, ground=ground), rows=profile.rows),
         stage("full-sft", ("data",), partial(learning.imitate, ground=ground), **sft),
         stage("cold-start", ("data",), partial(learning.imitate, ground=ground, most=profile.cold), **sft),
