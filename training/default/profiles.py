@@ -45,8 +45,8 @@ class Profile:
 
 
 SFT: dict[str, Any] = {
-    **LORA, "lr": 1e-3, "schedule": "linear", "warmup": 20, "batch": 8, "micro": 1, "max_length": 3072,
-    "checkpoint_every": 10, "keep": 5,
+    **LORA, "lr": 1e-3, "schedule": "linear", "warmup": 30, "batch": 4, "micro": 1, "max_length": 3072,
+    "checkpoint_every": 20, "keep": 5,
 }  # fmt: skip
 """`micro` 1: a row at a time wastes nothing on padding, and is long enough to fill two cores."""
 CALIBRATION: dict[str, Any] = {"lr": 3e-4, "warmup": 5}
