@@ -15,7 +15,7 @@ from agents import prompts
 from agents.codecs.brief import BriefCodec, presentation
 from agents.codecs.presentation import one_line
 from agents.knowledge.cards import WEIGHTS, Card, search
-from agents.knowledge.catalogue import catalogue
+from agents.knowledge.catalogue import Examination, catalogue
 from agents.knowledge.conditions import vocabulary
 from agents.prompts import fill, shorten
 from agents.reading import facts as reading
@@ -28,6 +28,8 @@ AT_FIRST, LATER = 6, 3
 MATCHED = 2
 """How many cards an inquiry and a reply bring up, and how many matched findings a card names."""
 REPLY_CHARS = 320
+COVERED = 0.7
+NONE = "none fits"
 _FLAGS = {"LL": "very low", "L": "low", "H": "high", "HH": "very high"}
 
 
@@ -44,14 +46,14 @@ class CardsCodec(BriefCodec):
         return sha256("\n".join(parts).encode()).hexdigest()
 
     def presented(self, inquiry: Inquiry) -> str:
-        cards = search(facts_after(inquiry, ()), limit=AT_FIRST)
-        return fill(FILES[1], presentation=presentation(inquiry), cards="; ".join(map(_whole, cards)))
+        cards = _fitting(facts_after(inquiry, ()), AT_FIRST)
+        return fill(FILES[1], presentation=presentation(inquiry), cards="; ".join(map(_whole, cards)) or NONE)
 
     def replies(self, inquiry: Inquiry, exchanges: Sequence[Exchange]) -> Sequence[str]:
         found = []
         for n, exchange in enumerate(exchanges):
-            cards = search(facts_after(inquiry, exchanges[: n + 1]), limit=LATER)
-            found.append(fill(FILES[5], reply=exchange.reply, cards="; ".join(map(_short, cards))))
+            cards = _fitting(facts_after(inquiry, exchanges[: n + 1]), LATER)
+            found.append(fill(FILES[5], reply=exchange.reply, cards="; ".join(map(_short, cards)) or NONE))
         return found
 
     def reply(self, observations: Sequence[Observation], *, note: str = "") -> str:
@@ -85,6 +87,11 @@ def _told(age: float | None, sex: str, said: str, reply: str) -> Facts:
     return reading.of_text(reply, Facts(age, sex), asked=asked)
 
 
+def _fitting(facts: Facts, limit: int) -> list[Card]:
+    """The best cards that fit at all."""
+    return [card for card in search(facts, limit=limit) if points(card)]
+
+
 def _whole(card: Card) -> str:
     parts = [", ".join(card.matched[:MATCHED]), *card.settling[:1]]
     told = "; ".join(part for part in parts if part)
@@ -102,40 +109,51 @@ def points(card: Card) -> int:
 
 def _line(observation: Observation) -> str:
     """The examination and what it showed; of an answer only the words."""
-    exam = reading.examination_named(observation.matched) if observation.matched else None
+    name = observation.matched or ""
+    exam = reading.examination_named(name) if name and not _findings(name) else None
     if exam is None:
-        return one_line(observation.text)
+        return one_line(observation.text if not name or _findings(name) else f"{name}: {observation.text}")
     lines = [line.strip() for line in observation.text.split("\n") if line.strip() not in ("", f"{exam.name}:")]
     lines = [line.removeprefix(f"{exam.name}: ") for line in lines]
     told = _abnormal(exam.id, lines, observation.values) if observation.source is not Source.UNAVAILABLE else ""
     return f"{exam.name}: {told or one_line(' '.join(lines))}"
 
 
+def _findings(matched: str) -> bool:
+    """Whether a world says which findings it took a question for; the policy hears only the answer."""
+    return all(key in vocabulary().findings for key in matched.split(", "))
+
+
 def _abnormal(exam: str, lines: Sequence[str], values: Sequence[Value]) -> str:
-    """What is abnormal, and that the rest is not; "" where that cannot be told from the text."""
+    """What is abnormal, and that the rest is not; "" where the text leaves open whether it is."""
     known = catalogue()
     leaves = [known.exams[leaf] for leaf in known.leaves(exam)]
     if any(leaf.results for leaf in leaves) or any(value.low is None or value.high is None for value in values):
         return ""
     noted = [_unlabelled(line) for line in lines if not any(line.startswith(value.name) for value in values)]
-    if len(lines) == len(values) == 1:
+    if not any(reading.signs_of(leaf.id) for leaf in leaves):
         noted = []
+    told = [sentence.rstrip(".") for line in noted for sentence in reading.sentences(line)]
+    if not _covers(leaves, values, told):
+        return ""
     said = [f"{_FLAGS[value.flag]} {_small(value.name)} {value.value:g}" for value in values if value.flag in _FLAGS]
-    said += [sentence.rstrip(".") for line in noted for sentence in reading.sentences(line) if not _absent(sentence)]
-    return "; ".join([*said, REST_NORMAL] if said else ["normal"])
+    said += [sentence for sentence in told if not reading.denied(sentence)]
+    rest = [REST_NORMAL] if len(leaves) > 1 or told else []
+    return "; ".join([*said, *rest] if said else ["normal"])
+
+
+def _covers(leaves: Sequence[Examination], values: Sequence[Value], told: Sequence[str]) -> bool:
+    """Whether nearly all that belongs to an examination is told (some of it is not for every age and sex)."""
+    wanted = [leaf.id for leaf in leaves if leaf.analyte]
+    signs = [key for leaf in leaves for key in reading.signs_of(leaf.id)]
+    denied = [key for sentence in told for key in reading.denied(sentence)]
+    seen = {mention.code for sentence in told for mention in read(sentence)}
+    return len(values) + len(({*denied} | seen) & {*signs}) >= COVERED * (len(wanted) + len(signs))
 
 
 def _unlabelled(line: str) -> str:
     label, colon, rest = line.partition(": ")
     return rest if colon and reading.examination_named(label) else line
-
-
-def _absent(sentence: str) -> bool:
-    """Whether a sentence only says what is not there."""
-    if reading.denied(sentence):
-        return True
-    mentions = read(sentence)
-    return bool(mentions) and all(mention.state == "absent" for mention in mentions)
 
 
 def _small(name: str) -> str:

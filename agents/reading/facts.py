@@ -23,11 +23,21 @@ REST_NORMAL = "others normal"
 """The words that say of a panel or an examination that nothing else is abnormal in it."""
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+")
 _LABEL = re.compile(r"([^:\n]{2,70}):\s*(.*)", re.S)
-_NOT_DONE = re.compile(r"not in this record|not available|not done|pending", re.I)
+_NOT_DONE = re.compile(
+    r"^\W*(?:not|none) (?:in this record|available|done|provided|mentioned|specified|assessed|performed|recorded)"
+    r"|not available (?:here|for this patient)|^\W*(?:pending|awaited)",
+    re.I,
+)
 _YES = re.compile(r"\W*(?:yes|yeah|yep|correct|he does|she does|i do|i have)\b", re.I)
 _COUNT = re.compile(r"(?<=\d) (?=10[*^]?9/L)")
-_SAID = re.compile(r"\b(very low|low|very high|high) ([A-Za-z][^,;:.]*?)(?: \d[\d.]*)?(?=[,;.]|$)")
-LEVELS = {"very low": -2, "low": -1, "high": 1, "very high": 2}
+_SAID = re.compile(r"\b(very low|low|normal|very high|high) ([A-Za-z][^,;:.]*?)(?: \d[\d.]*)?(?=[,;.]|$)")
+_CALLED = re.compile(
+    r"([A-Za-z][A-Za-z0-9 -]{0,40}?)\s*(?::|\bis\b|\bwas\b)\s*(?:mildly |markedly |significantly |very )?"
+    r"(elevated|raised|increased|high|low|decreased|reduced)\b",
+    re.I,
+)
+_DOWN = ("low", "decreased", "reduced")
+LEVELS = {"very low": -2, "low": -1, "normal": 0, "high": 1, "very high": 2}
 FAR = 0.5
 """A value this share of the reference interval's width beyond it is very low or very high."""
 _NO = re.compile(r"\W*(?:no|nope|never|none|denies|not really)\b", re.I)
@@ -122,7 +132,7 @@ def _examined(exam: Examination, body: str, patient: Facts) -> Facts:
     if exam.results:
         result = result_of(exam, body)
         return Facts(results={exam.id: result} if result else {})
-    signs = [key for leaf in leaves for key in _signs().get(leaf.id, ())]
+    signs = [key for leaf in leaves for key in signs_of(leaf.id)]
     # "Heart rate: 80" stands alone: its label is the name that the number needs.
     facts = _measured(f"{exam.name} {body}" if exam.analyte else body, patient)
     if signs:
@@ -145,6 +155,10 @@ def _measured(text: str, patient: Facts) -> Facts:
         exam = examination_named(name)
         if exam and exam.analyte:
             levels[exam.id] = LEVELS[how]
+    for name, how in _CALLED.findall(text):
+        exam = examination_named(name.strip())
+        if exam and exam.analyte and exam.id not in levels:
+            levels[exam.id] = -1 if how.lower() in _DOWN else 1
     return Facts(levels=levels, values=values, done=frozenset(levels))
 
 
@@ -179,22 +193,22 @@ def _groups(complaint: str, told: Iterable[str]) -> frozenset[str]:
     known = vocabulary()
     present = {key for key, one in coded(read(complaint)).items() if one.state == "present"}
     present = present or {key for key, one in coded(read("\n".join(told)[:300])).items() if one.state == "present"}
-    return frozenset(
-        key
-        for key, group in known.groups.items()
-        if present & set(group.presents_with) or (not group.presents_with and present & set(group.opening[:4]))
-    )
+    return frozenset(key for key in known.groups if present & _defining(key))
+
+
+@cache
+def _defining(group: str) -> frozenset[str]:
+    """The findings that a complaint is about: those that define it, and those its name names."""
+    entry = vocabulary().groups[group]
+    first = () if entry.presents_with else entry.opening[:1]
+    return frozenset((*entry.presents_with, *first, *(mention.code for mention in read(entry.name))))
 
 
 @cache
 def examination_named(label: str) -> Examination | None:
-    """The one examination that a label names, other words than fillers aside, or None."""
-    hits = examinations.match(label)
-    if len(hits) != 1 or hits[0].via not in ("name", "synonym", "words"):
-        return None
-    if hits[0].via != "words" and hits[0].text != " ".join(examinations.normalise(label)):
-        return None
-    return examinations.find(hits[0].exam)
+    """The one examination that a label names, typing errors not corrected, or None."""
+    hits = [hit for hit in examinations.match(label) if hit.via in ("name", "synonym", "words")]
+    return examinations.find(hits[0].exam) if len(hits) == 1 else None
 
 
 @cache
@@ -214,6 +228,11 @@ def _denials() -> dict[tuple[str, ...], tuple[str, ...]]:
         key = tuple(words(finding.denies))
         found[key] = (*found.get(key, ()), finding.id)
     return found
+
+
+def signs_of(exam: str) -> tuple[str, ...]:
+    """The signs that an examination reveals."""
+    return _signs().get(exam, ())
 
 
 def sentences(text: str) -> Iterator[str]:

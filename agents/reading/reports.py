@@ -13,7 +13,7 @@ from agents.world.questions import words
 ENOUGH = 0.6
 """Share of a known wording's words that a report must have in common with it."""
 _NORMAL = re.compile(
-    r"\b(?:normal|unremarkable|negative|no (?:acute )?abnormality|not detected|no growth|within normal limits|clear)\b",
+    r"\b(?:normal|unremarkable|negative|no (?:\w+ )?(?:abnormalit(?:y|ies)|findings)|not detected|no growth|clear)\b",
     re.I,
 )
 _SENTENCE = re.compile(r"(?<=[.;])\s+|\n+")
