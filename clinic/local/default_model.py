@@ -1,4 +1,7 @@
-"""Which model is the default here (ROUNDS_MODEL): the converted SmolLM2, or the tiny one that learns in minutes."""
+"""Which model is the default here: the shipped agent, or what ROUNDS_MODEL names instead.
+
+`smollm2` is the untrained base, `tiny` one that learns in minutes. Where no adapter is shipped, the base is it.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clinic.local import weights
+from clinic.local import shipped, weights
 from clinic.local.home import ROOT
 from clinic.local.problem import LocalProblem
 
@@ -43,6 +46,22 @@ class DefaultModel:
         return [Step(say, (str(SERVE_PYTHON), weights.__file__, str(into)))]
 
 
+class ShippedModel(DefaultModel):
+    """The base with the adapter of agents/weights/agent-default, merged at the first start."""
+
+    __slots__ = ()
+
+    def find(self, into: Path) -> Path | None:
+        told = shipped.shipped()
+        folder = shipped.folder_of(told, into) if told else None
+        return folder if folder and (folder / "manifest.json").is_file() else None
+
+    def steps(self, into: Path) -> list[Step]:
+        merge = (sys.executable, "-m", "clinic.local.shipped", str(into))
+        own = Step("merging the trained agent into its base (some seconds)", merge, in_rounds=True)
+        return [own] if weights.find(into) else [*super().steps(into), own]
+
+
 class TinyModel(DefaultModel):
     """A few layers, trained on virtual work-ups in this home: for the demo of the learning loop."""
 
@@ -63,13 +82,19 @@ class TinyModel(DefaultModel):
 
 
 SMOLLM = DefaultModel("smollm2-135m-instruct", weights.MODEL)
+SHIPPED = ShippedModel("rounds-agent", f"{weights.MODEL} trained in the virtual clinic")
 TINY = TinyModel("rounds-tiny", "Tiny model of the demo")
 BY_NAME = {"smollm2": SMOLLM, "tiny": TINY}
 
 
 def chosen() -> DefaultModel:
-    """The one that ROUNDS_MODEL names; LocalProblem for a name that is none."""
-    name = os.environ.get("ROUNDS_MODEL") or "smollm2"
+    """The one that ROUNDS_MODEL names, else the shipped agent; LocalProblem for a name that is none.
+
+    LocalProblem too where a byte of the shipped adapter was changed: nothing serves in its place unasked.
+    """
+    name = os.environ.get("ROUNDS_MODEL")
+    if not name:
+        return SHIPPED if shipped.shipped() else SMOLLM
     if name not in BY_NAME:
         raise LocalProblem(f"ROUNDS_MODEL must be one of {', '.join(BY_NAME)}, not {name!r}.")
     return BY_NAME[name]
@@ -81,5 +106,12 @@ def manifest(folder: Path) -> dict[str, Any]:
 
 
 def version_of(folder: Path) -> str:
-    """The version's name, made of the weights' content."""
-    return f"dx-base-{manifest(folder)['content'][:12]}"
+    """The version's name, made of the weights' content; of the shipped agent that of its adapter."""
+    told = trained(folder)
+    return shipped.version_of(told) if told else f"dx-base-{manifest(folder)['content'][:12]}"
+
+
+def trained(folder: Path) -> dict[str, Any] | None:
+    """The shipped adapter's manifest, where this folder is made of it."""
+    told = shipped.shipped() if manifest(folder).get("recipe") == "merged" else None
+    return told if told and shipped.folder_of(told, folder.parent) == folder else None

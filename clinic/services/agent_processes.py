@@ -25,7 +25,7 @@ def weights_of(version: ModelVersion) -> Path | None:
     named = version.manifest.get("weights")
     if named and settings.WEIGHTS_FOLDER:
         return Path(settings.WEIGHTS_FOLDER) / str(named)
-    if version.version.startswith("dx-base-") and settings.EMBEDDED_MODEL:
+    if settings.EMBEDDED_MODEL:
         return versions.default_folder(version)
     return None
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
 
+from agents.weights import merge
 from clinic.local import default_model
 from clinic.local.problem import LocalProblem
 from clinic.models import Endpoint, ModelRole, ModelVersion, StatusChange, Training, User, VersionStatus
@@ -33,6 +35,8 @@ class AgentOfEnvironment:
     model_name: str
     engine: str
     codec: str
+    adapter: str = ""
+    manifest: dict[str, object] = field(default_factory=dict)
 
 
 def serving_agent() -> tuple[ModelVersion, Endpoint]:
@@ -219,8 +223,10 @@ def follow_environment() -> ModelVersion | None:
         version=wanted.version,
         name=wanted.name,
         base=wanted.base,
+        adapter=wanted.adapter,
         codec=wanted.codec,
         training=wanted.training,
+        manifest=wanted.manifest,
     )
     register_endpoint(
         by=None,
@@ -250,15 +256,36 @@ def _embedded() -> AgentOfEnvironment | None:
     base = settings.POLICY_BASE or str(told.get("content", ""))
     if not base:
         return None
+    where = {"url": settings.POLICY_URL, "model_name": settings.POLICY_MODEL}
+    where["engine"] = settings.POLICY_ENGINE or "vllm-cpu"
+    learned = default_model.trained(folder) if folder else None
+    if folder and learned:
+        return _shipped(folder, learned, name=model.title, **where)
     return AgentOfEnvironment(
         version=f"dx-base-{base[:12]}",
         name=model.title,
         base=base,
         training=Training.UNTRAINED,
-        url=settings.POLICY_URL,
-        model_name=settings.POLICY_MODEL,
-        engine=settings.POLICY_ENGINE or "vllm-cpu",
         codec=str(told.get("codec") or settings.POLICY_CODEC),
+        **where,
+    )
+
+
+def _shipped(folder: Path, told: dict[str, Any], *, name: str, **where: str) -> AgentOfEnvironment:
+    """The agent that comes with Rounds; its fingerprint is the trainer's, so that a server can be held to it."""
+    kept = ("trained_on", "row", "figures", "stages", "seeds", "recipe", "base", "knowledge", "provenance")
+    manifest: dict[str, object] = {key: told[key] for key in kept if key in told}
+    manifest |= {"weights": folder.name, "probe": told["probe_name"], "fingerprint": told["probe"]}
+    manifest |= {"fingerprint_from": "the trainer", "fingerprint_of_start": told["probe_base"]}
+    return AgentOfEnvironment(
+        version=default_model.version_of(folder),
+        name=name,
+        base=str(told["base"]["content"]),
+        training=Training.VIRTUAL,
+        codec=str(told["codec"]),
+        adapter=str(told["files"][merge.ADAPTER]),
+        manifest=manifest,
+        **where,
     )
 
 

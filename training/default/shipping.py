@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from agents.codecs import by_name
+from agents.identity import Fingerprint
 from agents.knowledge.conditions import vocabulary
 from agents.weights import merge, tensors
-from clinic.local.home import ROOT
+from clinic.local import shipped
 from training.default import folders, stages
 from training.default.chain import ChainError
 from training.rundir import RunDir, provenance, sha256, write_json
 
-INTO = ROOT / "agents" / "weights" / "agent-default"
+INTO = shipped.ADAPTER
 MOST_BYTES = 40_000_000
 """Of all shipped adapters together."""
 TRAINED_ON = "virtual patients only, not on physicians' verdicts"
@@ -102,6 +103,7 @@ def manifest(
         "seeds": config["seeds"],
         "recipe": {key: value for key, value in whole["recipe"].items() if key in RECIPE},
         "probe": whole["probe"],
+        "probe_name": Fingerprint.from_dict(whole["probe"]).name,
         "probe_base": whole["probe_base"],
         "provenance": provenance(),
         "files": files,

@@ -14,7 +14,7 @@ from typing import Any
 
 from django.conf import settings
 
-from clinic.local import default_model, model_server
+from clinic.local import default_model, model_server, shipped
 from clinic.local.ports import free_port
 from clinic.models import ModelVersion
 from clinic.services.errors import Refused
@@ -72,7 +72,7 @@ def of(run: Run) -> dict[str, Any]:
 def weights_of(version: ModelVersion | None) -> Weights:
     """Where a version's weights lie on this machine; None is the default model. Raises Refused."""
     base = _default() if version is None else _base_of(version)
-    adapter = places.adapters() / version.version if version and version.adapter else None
+    adapter = _adapter_of(version) if version and version.adapter else None
     if base is None or (adapter and not adapter.is_dir()):
         raise Refused(SENTENCES["no_weights"].format(version=version.version if version else "the default model"))
     manifest = json.loads((base / "manifest.json").read_text())
@@ -83,6 +83,11 @@ def weights_of(version: ModelVersion | None) -> Weights:
 def _default() -> Path | None:
     """What the default version is made of here (ROUNDS_MODEL). Raises LocalProblem."""
     return default_model.chosen().find(places.weights())
+
+
+def _adapter_of(version: ModelVersion) -> Path:
+    """Where it was kept when it was registered; the shipped agent's comes with the code. Raises LocalProblem."""
+    return shipped.adapter_of(version.version) or places.adapters() / version.version
 
 
 def _base_of(version: ModelVersion) -> Path | None:
