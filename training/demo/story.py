@@ -92,9 +92,10 @@ class Story:
 
     def _snapshot_step(self) -> dict[str, Any]:
         self._snapshot = learning.freeze(self.people)
-        counts = self._snapshot.manifest.get("counts")
+        told = self._snapshot.manifest
+        counts = {name: len(told[name]) for name in ("feedback", "cases", "annotators")}
         page = self._page("training:snapshot_detail", self._snapshot.pk)
-        return {"digest": self._snapshot.digest, "counts": counts, "page": page}
+        return {"digest": self._snapshot.digest, **counts, "page": page}
 
     def _run_step(self) -> dict[str, Any]:
         assert self._snapshot is not None

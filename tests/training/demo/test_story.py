@@ -18,11 +18,12 @@ from clinic.services.errors import Refused
 from tests.clinic import factories as make
 from tests.clinic.annotation.sheets import make_judgeable
 from tests.training.gates.factories import make_candidate
+from tests.training.snapshots.factories import learned, other_case
 from training import judging
 from training.demo import consulting, learning, rating
 from training.demo.people import People, people
 from training.demo.story import STEPS, NotAsExpected, Story
-from training.models import Run
+from training.models import Run, Snapshot
 
 pytestmark = pytest.mark.django_db
 
@@ -159,3 +160,12 @@ def test_the_home_is_begun_anew_and_only_by_one(tmp_path, monkeypatch):
         demo_loop._fresh(home)
     assert (fresh.path / "kept.txt").exists()
     del lock
+
+
+def test_the_snapshot_step_says_what_was_frozen(tmp_path, monkeypatch):
+    monkeypatch.setenv("ROUNDS_HOME", str(tmp_path))
+    for number in range(2):
+        learned(number, case=other_case(number, site=people().site))
+    told = Story("http://127.0.0.1:1/", 2, {}, 0, lambda step, text: None)._snapshot_step()
+    assert (told["feedback"], told["cases"], told["annotators"]) == (2, 2, 2)
+    assert told["digest"] == Snapshot.objects.get().digest
