@@ -33,15 +33,16 @@ DONE, BROKE = JudgeRunStatus.SUCCEEDED, JudgeRunStatus.FAILED
 TITLE = "Demo loop, a work-up in good time"
 SLIPS = 0.05
 """How often a scripted physician sees a criterion the other way: nobody agrees with everybody."""
+# To look weighs more than to be quick: otherwise the best a toy can do is to name something at once.
 CRITERIA: tuple[dict[str, Any], ...] = (
     {
         "text": "Looks at the blood count or the vital signs",
-        "points": 4,
+        "points": 8,
         "axis": "completeness",
         "rule": {"examined": ["Complete blood count", "Vital signs"]},
     },
-    {"text": "Commits to a diagnosis", "points": 6, "axis": "accuracy", "rule": {"deferred": False}},
-    {"text": "Ends within six actions", "points": 5, "axis": "economy", "rule": {"turns_at_most": 6}},
+    {"text": "Commits to a diagnosis", "points": 5, "axis": "accuracy", "rule": {"deferred": False}},
+    {"text": "Ends within six actions", "points": 2, "axis": "economy", "rule": {"turns_at_most": 6}},
 )
 
 
