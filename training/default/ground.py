@@ -15,7 +15,8 @@ from training.default.chain import ChainError
 from training.default.children import Children
 from training.default.profiles import Profile
 
-TINY_CASES, TINY_STEPS = 8, 30
+TINY_CASES, TINY_STEPS = 40, 200
+"""Enough for most answers to be well formed; a minute or two."""
 SERVED = "policy"
 
 

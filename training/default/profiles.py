@@ -71,8 +71,8 @@ SMOKE = Profile(
     rows=6, validation=1, cold=3, epochs=2.0,
     sft={**SFT, "rank": 4, "alpha": 8, "warmup": 0, "batch": 2, "checkpoint_every": 2},
     grpo={**GRPO, "rank": 4, "alpha": 8, "warmup": 0, "steps": 2, "groups": 1, "group": 2, "micro": 2,
-          "checkpoint_every": 1, "max_tokens": 40},
-    patients=2, own_turns=2, select=2, test=2, samples=2, sampled=2,
-    play={**PLAY, "concurrency": 2, "max_turns": 4, "max_tokens": 40},
+          "checkpoint_every": 1, "max_tokens": 120},
+    patients=2, own_turns=4, select=2, test=2, samples=2, sampled=2,
+    play={**PLAY, "concurrency": 2, "max_turns": 4, "max_tokens": 120},
 )  # fmt: skip
 BY_NAME = {profile.name: profile for profile in (CPU, GPU, SMOKE)}
