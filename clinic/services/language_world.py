@@ -12,9 +12,10 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.conf import settings
 
+from agents.client import Delta
 from agents.completions import CompletionClient
 from agents.errors import WorldError, WorldUnavailable
-from agents.types import CaseRecord, Observation, Source
+from agents.types import CaseRecord, Observation, Sampling, Source
 from agents.world.access import PUBLIC, CredentialedText, may_send
 from agents.world.grammar import STOPS
 from agents.world.language import Earlier, LanguageWorld, Questions
@@ -203,9 +204,22 @@ def rollout_engine(*, cases: str, site: Site | None, credentialed: bool, priorit
     return found
 
 
+class KeepingUp(CompletionClient):
+    """Says with every draw that the embedded model is still wanted: an evaluation takes longer than its patience."""
+
+    async def write(
+        self, prompt: str, *, sampling: Sampling, stop: Sequence[str] = (), priority: int = 0
+    ) -> AsyncGenerator[Delta, None]:
+        wake()
+        written = super().write(prompt, sampling=sampling, stop=stop, priority=priority)
+        async with aclosing(written) as deltas:
+            async for delta in deltas:
+                yield delta
+
+
 def _engine(version: ModelVersion, *, credentialed: bool, priority: int = 0) -> WorldEngine:
     endpoint = serving(version)
-    client = CompletionClient(
+    client = KeepingUp(
         endpoint.url,
         endpoint.model_name,
         api_key=api_key(endpoint),

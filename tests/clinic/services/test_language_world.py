@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import time
+
 import pytest
 from django.db import IntegrityError, transaction
 
-from agents.types import Source
+from agents.types import Sampling, Source
 from clinic.local import world_state
 from clinic.local.world_state import WorldState
 from clinic.models import (
@@ -261,3 +265,21 @@ def test_a_model_that_cannot_start_says_why(embedded, clinician):
     world_state.write(embedded, WorldState("failed", reason="No memory."))
     with pytest.raises(Refused, match=r"No memory\."):
         order(played, "CRP")
+
+
+def test_an_evaluation_keeps_the_embedded_model_wanted_with_every_draw(fake, settings, tmp_path):
+    settings.WORLD_URL, settings.EMBEDDED_WORLD = "", str(tmp_path)
+    world_state.want(tmp_path)
+    os.utime(tmp_path / "world.wanted", (0, 0))
+
+    async def draw() -> None:
+        async with language_world.KeepingUp(fake.url, fake.model) as client:
+            assert [piece async for piece in client.write("Exam name:\nCRP\n", sampling=Sampling())]
+
+    asyncio.run(draw())
+    assert time.time() - world_state.wanted_at(tmp_path) < 60
+
+
+def test_rollouts_are_given_the_client_that_keeps_it_up(served):
+    engine = language_world.rollout_engine(cases="x", site=None, credentialed=False, priority=0)
+    assert isinstance(engine.client, language_world.KeepingUp)
