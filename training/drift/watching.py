@@ -81,8 +81,10 @@ def judges_at(site: Site) -> list[OfJudge]:
     found = []
     for version in rated.select_related("rubric").distinct().order_by("-published_at", "-pk")[:RUBRICS]:
         rows = instrument.judgements(version)
-        told = instrument.report(version, identity=instrument.identities(rows)[0], rows=rows)
-        found.append(OfJudge(version, told.periods, told.drifted))
+        # Repeats are left out of the agreement, so a judge that rated nothing else has none.
+        for identity in instrument.identities(rows)[:1]:
+            told = instrument.report(version, identity=identity, rows=rows)
+            found.append(OfJudge(version, told.periods, told.drifted))
     return found
 
 

@@ -38,9 +38,10 @@ def start(
 
     A full disk is told to whoever looks at alarms too: the one refused may be a schedule.
     """
-    told = {"trainer": trainer, "recipe": recipe, "snapshot": snapshot, "start": start, "config": config, "seed": seed}
+    wanted: dict[str, Any] = {"trainer": trainer, "recipe": recipe, "start": start, "config": config, "seed": seed}
+    origin: dict[str, Any] = {"name": name, "schedule": schedule, "cloned_from": cloned_from}
     try:
-        return _queued(site=site, by=by, name=name, schedule=schedule, cloned_from=cloned_from, **told)
+        return _queued(site=site, by=by, snapshot=snapshot, **wanted, **origin)
     except disk.DiskFull as full:
         disk.ring(full)
         raise

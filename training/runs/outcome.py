@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,10 @@ from training.rundir import RunDir, RunFolderError, sha256
 from training.runs.lease import Held
 from training.runs.sentences import SENTENCES
 
+OWN_WORDS = re.compile(
+    r"The (?:run could not go on|world model could not be trained|policy could not be trained): (.+)"
+)
+"""How our trainers say in one sentence why they end; anything else is the last line of a traceback."""
 KEPT_OF_MANIFEST = ("snapshot", "seeds", "provenance", "counts", "probe", "end", "recipe")
 
 
@@ -46,7 +51,7 @@ def fail(held: Held, why: str) -> Run:
 
 def cancelled(held: Held) -> Run:
     """As a person asked. Or LostLease."""
-    return _without_result(held, RunStatus.CANCELLED, "cancelled; the trainer has stopped")
+    return _without_result(held, RunStatus.CANCELLED, "as asked; the trainer has stopped")
 
 
 def verified(folder: Path, *, beat: Callable[[], Any]) -> dict[str, Any]:
@@ -99,4 +104,6 @@ def why_it_broke_off(code: int, output: str, *, out_of_memory: bool) -> str:
     if signal:
         return SENTENCES["killed"].format(signal=signal)
     lines = [line for line in output.splitlines() if line.strip()]
+    if lines and (told := OWN_WORDS.fullmatch(lines[-1])):
+        return SENTENCES["own_words"].format(why=told[1][:500])
     return SENTENCES["exit"].format(code=code, why=lines[-1][:500] if lines else "it gave no reason.")

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from clinic.models import Feedback, FeedbackStatus, Site, StatusChange, User, VersionStatus
+from clinic.learnable import HELD_OUT, PRACTISED
+from clinic.models import CaseKind, Feedback, FeedbackStatus, Site, StatusChange, User, VersionStatus
 from clinic.services import audit
 from clinic.services.errors import Refused
 from training import snapshots
@@ -136,7 +137,7 @@ def is_open(schedule: Schedule, now: datetime) -> bool:
 
 
 def new_judgements(schedule: Schedule) -> int:
-    """Feedback of the site, with consent, that was approved since this schedule last began a run."""
+    """Feedback of the site that may be learned from and was approved since this schedule last began a run."""
     last = Run.objects.filter(schedule=schedule).order_by("-created_at").values_list("created_at", flat=True).first()
     since = last or schedule.created_at
     if last is None:
@@ -165,8 +166,12 @@ def unreviewed(site: Site) -> str:
     return first.candidate.version if first else ""
 
 
-def _approved(schedule: Schedule) -> Any:
-    return Feedback.objects.filter(site=schedule.site, status=FeedbackStatus.APPROVED, consent=True)
+def _approved(schedule: Schedule) -> QuerySet[Feedback]:
+    """Of cases that may be learned from: judgements that no snapshot takes begin no run."""
+    rows = Feedback.objects.filter(site=schedule.site, status=FeedbackStatus.APPROVED, consent=True)
+    rows = rows.filter(consultation__case__deleted_at=None, consultation__case__credentialed=False)
+    held_out = Q(consultation__case__key__startswith=HELD_OUT) & ~Q(consultation__case__key__startswith=PRACTISED)
+    return rows.filter(consultation__isnull=False).exclude(consultation__case__kind=CaseKind.PATIENT).exclude(held_out)
 
 
 def _begin(schedule: Schedule, now: datetime) -> Run:

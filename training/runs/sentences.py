@@ -41,6 +41,7 @@ SENTENCES = {
     ),
     "killed": "Something outside killed the trainer (signal {signal}). Its last checkpoint is kept; resume the run.",
     "stopped": "The trainer was asked to stop from outside and did. Its checkpoint is kept; resume the run.",
+    "own_words": "The trainer ended itself: {why}",
     "exit": "The trainer broke off (exit code {code}): {why}",
     "manifest": "The trainer ended well but its folder is not what it should be: {why}. Nothing was registered.",
     "internal": (
@@ -48,5 +49,5 @@ SENTENCES = {
     ),
     "cancelled": "Cancelled by {name}.",
     "cancelled_silent": "Cancelled by {name}; its worker {worker} had gone silent.",
-    "broke_off": "“{run}” broke off. {why}",
+    "broke_off": "“{run}”: {why}",
 }

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 from django.db import connection
 
-from clinic.models import StatusChange, User
+from clinic.models import Case, StatusChange, User
 from clinic.services.errors import Refused
 from tests.clinic.factories import make_user, make_version
 from tests.training.runs.factories import ask, make_admin
@@ -70,6 +70,19 @@ def test_not_again_before_something_new_is_approved(admin: User) -> None:
         StatusChange.objects.create(noun="feedback", target=str(new.pk), old="proposed", new="approved")
     assert schedules.look_at(schedule.pk, now=MONDAY + timedelta(minutes=1))
     assert Run.objects.exclude(pk=run.pk).count() == 1
+
+
+def test_judgements_that_no_snapshot_takes_begin_nothing(admin: User) -> None:
+    judged = frozen.learned()
+    schedule = nightly(admin)
+    assert schedules.new_judgements(schedule) == 1
+    for forbidden in ({"credentialed": True}, {"deleted_at": MONDAY}, {"key": "virtual:test:0001@0"}):
+        Case.objects.filter(pk=judged.consultation.case_id).update(**forbidden)
+        assert schedules.new_judgements(schedule) == 0, forbidden
+        Case.objects.filter(pk=judged.consultation.case_id).update(
+            credentialed=False, deleted_at=None, key="virtual:train:0001@0"
+        )
+    assert schedules.new_judgements(schedule) == 1
 
 
 def test_each_thing_in_the_way_is_named(admin: User) -> None:

@@ -80,7 +80,7 @@ def test_the_same_run_again_makes_the_same_weights_and_no_second_version(admin: 
 @pytest.mark.parametrize(
     ("mishap", "words"),
     [
-        ({"happens": "exit"}, "The loss is not a number."),
+        ({"happens": "exit"}, "The trainer ended itself: The loss is not a number."),
         ({"happens": "oom"}, "accelerator's memory was too small"),
         ({"happens": "sigkill"}, "killed the trainer (signal 9)"),
     ],
