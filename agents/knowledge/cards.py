@@ -64,8 +64,9 @@ class Card:
 def search(facts: Facts, *, limit: int = 6, weights: Weights | None = None) -> list[Card]:
     """The cards that fit best, best first; the same facts always give the same cards in the same order."""
     index = _index()
-    marked = [(sum(parts_weighted(parts, weights or WEIGHTS)), condition) for condition, parts in index.parts(facts)]
-    best = sorted(marked, key=lambda pair: (-round(pair[0], 6), pair[1].id))[:limit]
+    # Rounded, since a sum of floats depends on the order in which the facts came.
+    marked = [(round(weighted(parts, weights or WEIGHTS), 6), condition) for condition, parts in index.parts(facts)]
+    best = sorted(marked, key=lambda pair: (-pair[0], pair[1].id))[:limit]
     return [index.card(condition, score, facts) for score, condition in best]
 
 
@@ -75,8 +76,9 @@ def about(condition: str, facts: Facts) -> Card:
     return index.card(index.known.conditions[condition], 0.0, facts)
 
 
-def parts_weighted(parts: dict[str, float], weights: Weights) -> Iterator[float]:
-    return (getattr(weights, name) * amount for name, amount in parts.items())
+def weighted(parts: dict[str, float], weights: Weights) -> float:
+    """The score of a card: its fields times their weights."""
+    return sum(getattr(weights, name) * amount for name, amount in parts.items())
 
 
 @dataclass

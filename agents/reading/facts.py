@@ -133,8 +133,11 @@ def _examined(exam: Examination, body: str, patient: Facts) -> Facts:
         result = result_of(exam, body)
         return Facts(results={exam.id: result} if result else {})
     signs = [key for leaf in leaves for key in signs_of(leaf.id)]
-    # "Heart rate: 80" stands alone: its label is the name that the number needs.
-    facts = _measured(f"{exam.name} {body}" if exam.analyte else body, patient)
+    facts = _measured(body, patient)
+    for name in (exam.name, *exam.synonyms) if exam.analyte else ():
+        # "White cell count: 19.6" stands alone: its label, or another word for it, is the name that the number needs.
+        if exam.id not in facts.levels:
+            facts = facts.joined(_measured(f"{name} {body}", patient))
     if signs:
         noted = _noted(body, patient).findings
         facts = replace(facts, findings={key: state for key, state in noted.items() if key in signs or state})

@@ -19,8 +19,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from agents.codecs import by_name
 from agents.knowledge.conditions import vocabulary
 from agents.world.virtual import case_id
@@ -68,6 +66,8 @@ def manifest(*, count: int, seed: int, codec: str, first: int) -> dict[str, Any]
 def write(out: Path, *, count: int, seed: int = 0, codec: str = "cards", first: int = 0, processes: int = 1) -> int:
     """Make or continue the file to `count` rows; how many were written now. Raises OtherFile."""
     made = manifest(count=count, seed=seed, codec=codec, first=first)
+    from tqdm import tqdm  # the web's environment has rows to test, but no progress bars
+
     done = _whole_rows(out, made)
     out.parent.mkdir(parents=True, exist_ok=True)
     _manifest_of(out).write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
