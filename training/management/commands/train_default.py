@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,17 @@ class Command(base.Command):
         parser.add_argument("--stage", metavar="NAME", help="this stage and all that it needs; or table, or ship")
         parser.add_argument("--profile", choices=sorted(profiles.BY_NAME), default="cpu")
         parser.add_argument("--seed", type=int, default=0)
+        parser.add_argument("--close", metavar="NAME", help="end this SFT stage now, with the mean of its checkpoints")
         parser.add_argument("--row", metavar="NAME", help="ship this row although another one is better")
         parser.add_argument("--into", type=Path, default=shipping.INTO, help="where the shipped adapter lies")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            super().handle(*args, **options)
+        except Interrupted:
+            if options["json"]:
+                self.stdout.write(json.dumps({"ok": False, "error": INTERRUPTED}))
+            raise CommandError(INTERRUPTED, returncode=130) from None
 
     def run(self, **options: Any) -> dict[str, Any]:
         root = places.runs() / "default"
@@ -42,13 +52,14 @@ class Command(base.Command):
             return self._made(root, **options)
         except (ChainError, LocalProblem) as problem:
             raise Refused(str(problem)) from problem
-        except Interrupted:
-            raise CommandError(INTERRUPTED, returncode=130) from None
         finally:
             lock.release()
 
     def _made(self, root: Path, *, stage: str | None, **options: Any) -> dict[str, Any]:
         done: list[dict[str, Any]] = []
+        if options["close"]:
+            self._close(root / str(options["seed"]) / options["close"])
+            return {"ok": True, "stages": done, "closed": options["close"]}
         if stage not in (TABLE, SHIP):
             done = self._stages(root, stage, options["profile"], options["seed"])
         result: dict[str, Any] = {"ok": True, "stages": done}
@@ -65,6 +76,12 @@ class Command(base.Command):
             found = ground.ready(chosen, Home.default().weights, children)
             chain = Chain(stages.stages(chosen, found), root, seed=seed, runs=children, tell=self._tell)
             return chain.make(last)
+
+    def _close(self, folder: Path) -> None:
+        if not (folder / "config.json").is_file():
+            raise Refused(f"There is no stage in {folder}.")
+        with Children() as children:
+            children.run("training.default.close", str(folder), folder=folder)
 
     def tell(self, result: dict[str, Any]) -> None:
         for stage in result["stages"]:
