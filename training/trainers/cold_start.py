@@ -26,7 +26,7 @@ from training.trainers.outside import deferral
 from training.trainers.workup import Workup
 from training.trainers.workups import SURE, UNSURE, written
 
-RECIPE = 1
+RECIPE = 2
 """Raise it when rows change, so that an older file is not continued."""
 OUTSIDE_EVERY = 12
 """Every so many rows are about a complaint from outside the knowledge."""

@@ -40,6 +40,8 @@ STEPS = 6
 """Requests of one work-up: the seventh action ends it."""
 DETOURS = 0.2
 """Share of work-ups that begin with somebody else's step, which is context and not learned."""
+CUT = 0.08
+"""Share of work-ups that are cut after a few steps, with the words that ask for an end now."""
 AGAINST = 0.4
 """Share of reasons that also say what speaks against the second, or against the first itself."""
 SHOWN = 3
@@ -147,20 +149,24 @@ class _Teacher:
     asked: set[str] = field(default_factory=set)
 
     def workup(self) -> Workup:
-        told = intake(self.case, self.seed)
-        self.inquiry = told.inquiry
-        self.belief = Belief(self.case.patient.frame).add(told.evidence)
+        presented = intake(self.case, self.seed)
+        self.inquiry = presented.inquiry
+        self.belief = Belief(self.case.patient.frame).add(presented.evidence)
         detours = self._detour() if self.rng.random() < DETOURS else 0
-        while (step := self._next()) is not None:
+        most = self.rng.randint(1, 4) if self.rng.random() < CUT else STEPS
+        while len(self.exchanges) < most and (step := self._next()) is not None:
             self._do(self._request(step), step)
+        # A consultation at its cap ends with words of its own: they are learned from cut work-ups.
+        cut = most < STEPS and len(self.exchanges) >= most
         last = self._last()
-        messages = [message.as_dict() for message in self.codec.messages(self.inquiry, self.exchanges)]
+        told = self.codec.messages(self.inquiry, self.exchanges, force_final=cut)
+        messages = [message.as_dict() for message in told]
         messages.append({"role": "assistant", "content": self.codec.encode(last)})
-        return Workup(messages, 2 + 2 * detours, told.register, str(last.kind))
+        return Workup(messages, 2 + 2 * detours, presented.register, str(last.kind))
 
     def _next(self) -> str | None:
         """The id of the next request, or None to stop."""
-        if len(self.exchanges) >= STEPS or self.belief.posterior().max() >= SURE:
+        if self.belief.posterior().max() >= SURE:
             return None
         chosen = PLANNER.choose(self.belief)
         if chosen is not None and chosen.id in self.asked:
