@@ -61,7 +61,8 @@ def play(run: RunDir, stop: Stop) -> None:
         server = _server(run, recipe, held)
         runner = held.enter_context(asyncio.Runner())
         if server:
-            server.start(recipe["start"])
+            if recipe["rollouts"] == "own":
+                server.start(recipe["start"])
             runner.run(server.ready(stop))
         opens = _speaking(run, server) if server else _local(run)
         with kept_references(Path(recipe["oracle"]) / "references.json") if recipe["oracle"] else nullcontext():

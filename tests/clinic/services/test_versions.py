@@ -16,6 +16,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def _no_agent_in_the_environment(settings, monkeypatch):
     monkeypatch.delenv("POLICY_API_KEY", raising=False)
+    monkeypatch.setenv("ROUNDS_MODEL", "smollm2")
     settings.POLICY_URL = settings.POLICY_MODEL = settings.POLICY_BASE = settings.POLICY_ENGINE = ""
     settings.EMBEDDED_MODEL, settings.WEIGHTS_FOLDER, settings.POLICY_CODEC = False, "", "structured"
 
