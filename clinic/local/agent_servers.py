@@ -32,7 +32,10 @@ FRESH_SECONDS = 120.0
 """A wish younger than this is somebody waiting or speaking; an older one keeps a server only while nobody else asks."""
 URGENT_SECONDS = 30.0
 DRAIN_SECONDS = 120.0
+SETTLE_SECONDS = 3.0
+"""A server that is to be stopped waits so long at least: who saw it ready a moment ago is just sending the request."""
 LOOK_SECONDS = 0.5
+METRICS_SECONDS = 2.0
 AGAIN_SECONDS = 20.0
 """After a failure a new wish is needed, and this much time."""
 
@@ -89,7 +92,7 @@ class AgentServers:
         *,
         folder: Path,
         make: Callable[[Home, Keeper, str, Path], Server] = AgentServer,
-        busy: Callable[[str], int] | None = None,
+        busy: Callable[[str], int | None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._home, self._keeper, self._make, self._clock = home, keeper, make, clock
@@ -227,8 +230,10 @@ class AgentServers:
         if version == self._serving:  # rolled back to meanwhile
             del self._draining[version]
             return False
-        overdue = self._clock() - self._draining[version] > DRAIN_SECONDS
-        return overdue or server.state != "ready" or self._busy(server.url) == 0
+        drained = self._clock() - self._draining[version]
+        if drained > DRAIN_SECONDS or server.state != "ready":
+            return True
+        return drained >= SETTLE_SECONDS and self._busy(server.url) == 0
 
     def _place_for(self, wish: Wish) -> bool:
         """Whether it runs already or a place is free; else the one that was wanted longest ago is drained."""
@@ -296,10 +301,15 @@ class AgentServers:
 RUNNING = re.compile(rb"^vllm:num_requests_(?:running|waiting)(?:\{[^}]*\})? ([0-9.e+]+)", re.MULTILINE)
 
 
-def requests_running(url: str) -> int:
-    """How many requests a vLLM has in work; 0 where it does not answer."""
+def requests_running(url: str) -> int | None:
+    """How many requests a vLLM has in work: 0 where nobody listens, None where it does not say.
+
+    A busy one may be too busy to count.
+    """
     try:
-        with urllib.request.urlopen(f"{url.removesuffix('/v1')}/metrics", timeout=2) as reply:
+        with urllib.request.urlopen(f"{url.removesuffix('/v1')}/metrics", timeout=METRICS_SECONDS) as reply:
             return sum(int(float(count)) for count in RUNNING.findall(reply.read()))
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
-        return 0
+    except urllib.error.URLError as error:
+        return 0 if isinstance(error.reason, ConnectionRefusedError) else None
+    except (ConnectionError, TimeoutError):
+        return None

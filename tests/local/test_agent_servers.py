@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+import socket
 from types import SimpleNamespace
 
 import pytest
 
 from clinic.local import agent_servers, agent_state, default_model
-from clinic.local.agent_servers import AGAIN_SECONDS, DRAIN_SECONDS, FRESH_SECONDS, IDLE_SECONDS, AgentServers
+from clinic.local.agent_servers import (
+    AGAIN_SECONDS,
+    DRAIN_SECONDS,
+    FRESH_SECONDS,
+    IDLE_SECONDS,
+    SETTLE_SECONDS,
+    AgentServers,
+)
 from clinic.local.home import Home
 from clinic.local.model_server import ModelServer, server_arguments
 from clinic.local.problem import LocalProblem
@@ -145,7 +153,7 @@ def test_a_third_takes_the_place_of_the_one_wanted_longest_ago_once_it_is_draine
     assert served.up() == [BASE, "green"], "three requests are still being answered"
     assert served.states()[BASE] == "draining"
     served.busy.clear()
-    served.later()
+    served.later(SETTLE_SECONDS)
     served.later()
     assert served.up() == ["green", "third"]
     assert served.default.stops == 1
@@ -176,6 +184,7 @@ def test_a_waiting_consultation_goes_before_a_promotion(served):
     served.ready("green")
     served.want("pinned", urgent=True)
     served.later()
+    served.later(SETTLE_SECONDS)
     served.later()
     assert served.up() == [BASE, "pinned"]
 
@@ -195,7 +204,7 @@ def test_what_nobody_asked_for_in_a_while_is_stopped(served):
     served.later()
     served.ready("green")
     served.later(IDLE_SECONDS + 5)
-    served.later()
+    served.later(SETTLE_SECONDS)
     assert served.up() == [BASE]
 
 
@@ -207,7 +216,7 @@ def test_the_world_model_gets_the_place_of_what_is_only_kept_warm(served):
     served.later(FRESH_SECONDS + 1)
     assert not served.servers.wants_second
     served.servers.give_way()
-    served.later()
+    served.later(SETTLE_SECONDS)
     assert served.up() == [BASE]
 
 
@@ -270,7 +279,41 @@ def test_a_command_beside_the_owner_serves_what_the_owner_serves_and_leaves_noth
 def test_requests_in_work_are_read_from_the_servers_own_counts():
     text = b'# HELP x\nvllm:num_requests_running{engine="0"} 2.0\nvllm:num_requests_waiting{engine="0"} 1.0\nother 9\n'
     assert sum(int(float(count)) for count in agent_servers.RUNNING.findall(text)) == 3
-    assert agent_servers.requests_running("http://127.0.0.1:9/v1") == 0
+
+
+def test_a_server_that_is_too_busy_to_count_is_not_idle(served, monkeypatch):
+    """Stopped then, it would cut off the very answers that keep it busy."""
+    monkeypatch.setattr(agent_servers, "METRICS_SECONDS", 0.1)
+    assert agent_servers.requests_running("http://127.0.0.1:9/v1") == 0, "nobody listens"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert agent_servers.requests_running(f"http://127.0.0.1:{silent.getsockname()[1]}/v1") is None
+    served.want("green")
+    served.later()
+    served.ready("green")
+    served.busy["http://green/v1"] = None
+    served.later(FRESH_SECONDS + 1)
+    served.servers.give_way()
+    served.later(SETTLE_SECONDS)
+    assert served.up() == [BASE, "green"]
+    served.later(DRAIN_SECONDS)
+    assert served.up() == [BASE]
+
+
+def test_a_request_that_is_just_being_sent_still_finds_its_server(served):
+    """A consultation looks whether its server is ready, and asks a moment later."""
+    served.want("green")
+    served.later()
+    served.ready("green")
+    served.later(FRESH_SECONDS + 1)
+    served.servers.give_way()
+    served.later(1.0)
+    assert served.up() == [BASE, "green"]
+    served.busy["http://green/v1"] = 1
+    served.later(SETTLE_SECONDS)
+    assert served.up() == [BASE, "green"]
+    served.busy.clear()
+    served.later(SETTLE_SECONDS)
+    assert served.up() == [BASE]
 
 
 # --- the tiny default model ---------------------------------------------------------------------------------------
