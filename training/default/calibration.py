@@ -30,7 +30,7 @@ def rows(folder: Path) -> list[dict[str, Any]]:
     """One for each consultation that began with an action."""
     config = json.loads((folder / "config.json").read_text())
     codec = by_name(config["codec"])
-    found = []
+    found: list[dict[str, Any]] = []
     for episode in tqdm(_played(folder), unit="case", desc="asking the oracle", file=sys.stderr):
         told = asyncio.run(calibrated(episode, codec))
         if told:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import takewhile
 from typing import Any
 
 from agents.codecs.base import Codec
@@ -30,7 +29,9 @@ async def calibrated(episode: Episode, codec: Codec) -> dict[str, Any] | None:
     env = ConsultationEnv(world, world.record)
     inquiry = await env.reset()
     exchanges: list[Exchange] = []
-    for action in takewhile(bool, (turn.action for turn in episode.turns if turn.role == "agent")):
+    for action in (turn.action for turn in episode.turns if turn.role == "agent"):
+        if action is None:
+            break
         said = codec.encode(stated(action, dict(world.belief().ranked())))
         result = await env.step(action)
         exchanges.append(Exchange(said, codec.reply(result.observations)))
