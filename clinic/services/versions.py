@@ -256,22 +256,23 @@ def _embedded() -> AgentOfEnvironment | None:
     base = settings.POLICY_BASE or str(told.get("content", ""))
     if not base:
         return None
-    where = {"url": settings.POLICY_URL, "model_name": settings.POLICY_MODEL}
-    where["engine"] = settings.POLICY_ENGINE or "vllm-cpu"
+    engine = settings.POLICY_ENGINE or "vllm-cpu"
     learned = default_model.trained(folder) if folder else None
     if folder and learned:
-        return _shipped(folder, learned, name=model.title, **where)
+        return _shipped(folder, learned, name=model.title, engine=engine)
     return AgentOfEnvironment(
         version=f"dx-base-{base[:12]}",
         name=model.title,
         base=base,
         training=Training.UNTRAINED,
+        url=settings.POLICY_URL,
+        model_name=settings.POLICY_MODEL,
+        engine=engine,
         codec=str(told.get("codec") or settings.POLICY_CODEC),
-        **where,
     )
 
 
-def _shipped(folder: Path, told: dict[str, Any], *, name: str, **where: str) -> AgentOfEnvironment:
+def _shipped(folder: Path, told: dict[str, Any], *, name: str, engine: str) -> AgentOfEnvironment:
     """The agent that comes with Rounds; its fingerprint is the trainer's, so that a server can be held to it."""
     kept = ("trained_on", "row", "figures", "stages", "seeds", "recipe", "base", "knowledge", "provenance")
     manifest: dict[str, object] = {key: told[key] for key in kept if key in told}
@@ -282,10 +283,12 @@ def _shipped(folder: Path, told: dict[str, Any], *, name: str, **where: str) -> 
         name=name,
         base=str(told["base"]["content"]),
         training=Training.VIRTUAL,
+        url=settings.POLICY_URL,
+        model_name=settings.POLICY_MODEL,
+        engine=engine,
         codec=str(told["codec"]),
         adapter=str(told["files"][merge.ADAPTER]),
         manifest=manifest,
-        **where,
     )
 
 
