@@ -1,8 +1,8 @@
 """How large each stage is: `cpu` for two cores and hours, `gpu` for one card and minutes, `smoke` for a test.
 
 Measured on two cores: the teacher writes a row in 0.3 s of one, a row has 575 tokens on average (260 to 900), and SFT
-reads about 260 tokens a second: 8,000 rows once are five hours. The rate falls linearly to nothing, so that the last
-rows count most; `epochs` says how often all are read.
+reads about 260 tokens a second: 5,000 rows twice are six hours. The learning rate falls linearly to nothing; `epochs`
+says how often all rows are read.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ PLAY: dict[str, Any] = {"temperature": 0.0, "concurrency": 8, "context": 4096, "
 
 CPU = Profile(
     "cpu", "cards", "smollm2", "own",
-    rows=8000, validation=12, cold=1000, epochs=1.0, sft={**SFT},
+    rows=5000, validation=12, cold=1000, epochs=2.0, sft={**SFT},
     grpo={**GRPO, "steps": 40, "groups": 4, "group": 6, "micro": 4},
     patients=512, own_turns=400, select=75, test=100, samples=8, sampled=40, play=PLAY,
 )  # fmt: skip
