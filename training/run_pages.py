@@ -78,7 +78,7 @@ def may(run: Run, user: User) -> dict[str, bool]:
     """Which buttons this person gets."""
     admin = user.is_site_admin and user.site_id == run.site_id
     return {
-        "cancel": admin and run.is_alive and run.cancel_asked_at is None,
+        "cancel": admin and run.is_alive and (run.cancel_asked_at is None or is_silent(run)),
         "resume": admin and run.status in (RunStatus.FAILED, RunStatus.CANCELLED),
         "clone": admin,
     }

@@ -63,7 +63,9 @@ class Held:
             held = Run.objects.filter(pk=self.run.pk, fence=self.fence, status=RunStatus.RUNNING)
             if not held.update(lease_until=_until(), heartbeat_at=Now(), **changes):
                 raise LostLease(f"run {self.run.pk} is no longer held with fence {self.fence}")
-            rows = [RunMetric(run=self.run, step=line["step"], values=line, at=timezone.now()) for line in lines]
+            # One statement takes a step once: lines that wait for the database may hold it again, with more in it.
+            last = {line["step"]: line for line in lines}
+            rows = [RunMetric(run=self.run, step=step, values=line, at=timezone.now()) for step, line in last.items()]
             if rows:
                 RunMetric.objects.bulk_create(
                     rows, update_conflicts=True, unique_fields=["run", "step"], update_fields=["values", "at"]

@@ -94,3 +94,9 @@ def test_takeovers_count_from_the_last_time_somebody_asked(run: Run) -> None:
     held.run.refresh_from_db()
     held.run.move_to(RunStatus.QUEUED, by=None)
     assert claim(run.pk).takeovers() == 0
+
+
+def test_a_step_that_waited_twice_for_the_database_is_written_once(admin: User) -> None:
+    held = claim(ask(admin).pk)
+    held.beat([{"step": 1, "loss": 2.0}, {"step": 1, "loss": 2.0, "val_loss": 3.0}])
+    assert held.run.metrics.get().values == {"step": 1, "loss": 2.0, "val_loss": 3.0}

@@ -83,6 +83,16 @@ def test_a_silent_worker_is_said(client: Client, run: Run) -> None:
     assert "Its worker is silent" in page(client, "run_detail", run.pk)
 
 
+def test_a_cancelled_run_whose_worker_fell_silent_can_be_cancelled_again(client: Client, run: Run) -> None:
+    Run.objects.filter(pk=run.pk).update(cancel_asked_at=timezone.now())
+    assert "Cancel the run" not in page(client, "run_detail", run.pk)
+    Run.objects.filter(pk=run.pk).update(lease_until=timezone.now() - timedelta(seconds=5))
+    assert "Cancel the run" in page(client, "run_detail", run.pk)
+    client.post(reverse("training:run_cancel", args=[run.pk]))
+    run.refresh_from_db()
+    assert run.status == RunStatus.CANCELLED
+
+
 def test_a_new_run_is_started_by_its_form(client: Client, admin: User) -> None:
     form = {"trainer": "grpo", "recipe": "default", "seed": "3", "config": '{"steps": 5}', "name": "By hand"}
     answer = client.post(reverse("training:run_new"), form)
