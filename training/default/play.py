@@ -60,9 +60,8 @@ def play(run: RunDir, stop: Stop) -> None:
     with ExitStack() as held:
         server = _server(run, recipe, held)
         runner = held.enter_context(asyncio.Runner())
-        if server:
-            if recipe["rollouts"] == "own":
-                server.start(recipe["start"])
+        if server and recipe["rollouts"] == "own":
+            server.start(recipe["start"])
             runner.run(server.ready(stop))
         opens = _speaking(run, server) if server else _local(run)
         with kept_references(Path(recipe["oracle"]) / "references.json") if recipe["oracle"] else nullcontext():
