@@ -37,7 +37,8 @@ def draw(work: Work, *, ground: Ground) -> None:
 
 def imitate(work: Work, *, ground: Ground, most: int | None = None) -> None:
     """SFT on the teacher's rows, or on the first `most` of them."""
-    _sft(work, ground, list(rows.read(work.before["data"] / rows.NAME)), most=most)
+    (data,) = work.before.values()
+    _sft(work, ground, list(rows.read(data / rows.NAME)), most=most)
 
 
 def reinforce(work: Work, *, ground: Ground, recipe: str, start: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,9 +22,13 @@ ARMS = {
 }
 """Stage and recipe; the last is the control arm, which nothing is made from."""
 CONTROL = "rl-random"
-ROWS = (BASE, "full-sft", "cold-start", *ARMS, "calibrated")
+BARE = "cold-start-brief"
+"""The cold start with nothing looked up: the same patients in the codec without cards."""
+ROWS = (BASE, "full-sft", BARE, "cold-start", *ARMS, "calibrated")
 """Of the table, in its order."""
-CANDIDATES = tuple(name for name in ROWS if name not in (BASE, CONTROL, "cold-start", "calibrated"))
+CODECS = {BASE: "structured", BARE: "brief"}
+"""Of rows that speak otherwise than the rest: the bare base in structured output, as it is served."""
+CANDIDATES = ("full-sft", *(name for name in ARMS if name != CONTROL))
 """What calibration may go on from."""
 COMPARED = ("cold-start", "rl-both")
 """Before and after reinforcement, in pass@k."""
@@ -44,6 +49,12 @@ def stages(profile: Profile, ground: Ground) -> list[Stage]:
         stage("data", (), partial(learning.draw, ground=ground), rows=profile.rows),
         stage("full-sft", ("data",), partial(learning.imitate, ground=ground), **sft),
         stage("cold-start", ("data",), partial(learning.imitate, ground=ground, most=profile.cold), **sft),
+    ]
+    bare = replace(ground, codec=CODECS[BARE])
+    few = profile.cold + profile.cold // 20  # some are held back for validation
+    found += [
+        stage("data-brief", (), partial(learning.draw, ground=bare), rows=few, spoken=bare.codec),
+        stage(BARE, ("data-brief",), partial(learning.imitate, ground=bare, most=profile.cold), **sft),
     ]
     for name, recipe in ARMS.items():
         make = partial(learning.reinforce, ground=ground, recipe=recipe, start="cold-start")
@@ -70,10 +81,8 @@ def evaluation_of(row: str) -> str:
 
 
 def _playing(work: Work, row: str, ground: Ground) -> Playing:
-    """The bare base speaks in structured output, as it is served; trained rows speak as they were taught."""
-    if row == BASE:
-        return Playing(row, None, "structured")
-    return Playing(row, work.before[row] / "adapter", ground.codec)
+    adapter = None if row == BASE else work.before[row] / "adapter"
+    return Playing(row, adapter, CODECS.get(row, ground.codec))
 
 
 def _evaluate(work: Work, *, ground: Ground, row: str) -> None:

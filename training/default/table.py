@@ -29,6 +29,7 @@ Array = NDArray[np.float64]
 NAMES = {
     "base": "base, structured output",
     "full-sft": "full SFT",
+    "cold-start-brief": "cold start, nothing looked up",
     "cold-start": "cold start",
     "rl-diagnosis": "+ RL, diagnosis reward",
     "rl-both": "+ RL, both rewards",
@@ -36,6 +37,8 @@ NAMES = {
     "rl-random": "+ RL, random reward (control)",
     "calibrated": "+ calibration",
 }
+ORACLE = "greedy oracle"
+"""The physical limit, on the same cases within the same limits; no row of ours."""
 MEASURES = (
     "turns", "precision", "recall", "f1_mean_per_case", "f1_of_means", "accuracy", "accuracy_over_oracle", "cost",
     "ece", "deferred", "defer_quality", "malformed",
@@ -65,9 +68,17 @@ def write(root: Path) -> dict[str, Any]:
 
 
 def made_of(root: Path) -> dict[str, Any]:
-    """{"rows": [{"row", "n", "seeds", "numbers": {measure: {"value", "low", "high"}}}], "pass_at_k": [...]}"""
-    found = [_row(name, seeds) for name in stages.ROWS if (seeds := _seeds(root, name))]
-    return {"rows": found, "pass_at_k": _pass_at_k(root)}
+    """{"rows": [{"row", "n", "seeds", "numbers": {measure: {"value", "low", "high"}}}], "oracle", "pass_at_k"}"""
+    played = {name: seeds for name in stages.ROWS if (seeds := _seeds(root, name))}
+    found = [_row(name, seeds) for name, seeds in played.items()]
+    limit = _row(ORACLE, {"0": _limit(next(iter(played.values())))}) if played else None
+    return {"rows": found, "oracle": limit, "pass_at_k": _pass_at_k(root)}
+
+
+def _limit(seeds: dict[str, Played]) -> Played:
+    """The oracle against itself: it knows no seed."""
+    first = next(iter(seeds.values()))
+    return Played(first.oracle, first.oracle)
 
 
 def _seeds(root: Path, name: str) -> dict[str, Played]:
@@ -179,10 +190,10 @@ def _powers(n: int) -> list[int]:
 def cells(made: dict[str, Any]) -> list[list[str]]:
     """The table's lines, the heading first."""
     lines = [["row", "n", "seeds", *(name.replace("_", " ") for name in MEASURES)]]
-    for row in made["rows"]:
-        seeds = ",".join(map(str, row["seeds"]))
+    for row in [*made["rows"], *([made["oracle"]] if made["oracle"] else [])]:
+        seeds = "-" if row["row"] == ORACLE else ",".join(map(str, row["seeds"]))
         numbers = [_cell(row["numbers"][name], 1 if name in AMOUNTS else 3) for name in MEASURES]
-        lines.append([NAMES[row["row"]], str(row["n"]), seeds, *numbers])
+        lines.append([NAMES.get(row["row"], row["row"]), str(row["n"]), seeds, *numbers])
     return lines
 
 

@@ -51,6 +51,13 @@ def test_the_oracle_is_the_measure_on_the_same_cases(root):
     assert numbers(table.made_of(root))["accuracy_over_oracle"] == pytest.approx(1 / 3)
 
 
+def test_the_oracle_stands_below_as_the_limit(root):
+    made = table.made_of(root)
+    limit = {name: number["value"] for name, number in made["oracle"]["numbers"].items()}
+    assert (limit["accuracy"], limit["accuracy_over_oracle"], limit["cost"]) == (0.75, 1.0, 100.0)
+    assert table.cells(made)[-1][:3] == ["greedy oracle", "4", "-"]
+
+
 def test_calibration_counts_named_diagnoses_alone(root):
     # two answers at 0.9, one of them right
     assert numbers(table.made_of(root))["ece"] == pytest.approx(0.4)
