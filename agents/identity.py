@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from agents.probe_client import ProbeClient
@@ -46,6 +47,8 @@ class Row:
     def __post_init__(self) -> None:
         if len(self.answer) != len(self.logprobs) or not (self.prompt and self.answer):
             raise ValueError("a probe has a prompt, and one log-prob for each token of its answer")
+        if not all(map(isfinite, self.logprobs)):
+            raise ValueError("a log-prob is a finite number")
 
 
 @dataclass(frozen=True, slots=True)

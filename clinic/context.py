@@ -36,6 +36,7 @@ class Served:
 
     version: ModelVersion | None
     probe_ok: bool | None = None
+    identity_ok: bool | None = None
 
     @property
     def warning(self) -> tuple[str, str]:
@@ -43,7 +44,7 @@ class Served:
 
     @property
     def tone(self) -> str:
-        if self.version is None or self.probe_ok is False:
+        if self.version is None or False in (self.probe_ok, self.identity_ok):
             return "danger"
         return "ok" if self.probe_ok else "caution"
 
@@ -51,17 +52,19 @@ class Served:
     def state(self) -> str:
         if self.version is None:
             return "none"
+        if self.identity_ok is False:
+            return "but another version answers"
         return {True: "answering", False: "not answering", None: "not probed yet"}[self.probe_ok]
 
 
 def served() -> Served:
-    probe = Endpoint.objects.filter(model_version=OuterRef("pk"), active=True).values("probe_ok")[:1]
+    active = Endpoint.objects.filter(model_version=OuterRef("pk"), active=True)
     version = (
         ModelVersion.objects.filter(role=ModelRole.AGENT, status=VersionStatus.SERVING)
-        .annotate(probe_ok=Subquery(probe))
+        .annotate(probe_ok=Subquery(active.values("probe_ok")[:1]), named=Subquery(active.values("identity_ok")[:1]))
         .first()
     )
-    return Served(version, getattr(version, "probe_ok", None))
+    return Served(version, getattr(version, "probe_ok", None), getattr(version, "named", None))
 
 
 ANNOTATION = ("rubric", "queue", "sheet", "agreement", "judge", "learning")

@@ -33,7 +33,7 @@ class NewGate(forms.Form):
 
 def candidates(user: User) -> models.QuerySet[ModelVersion]:
     """Those that came another way than by a run belong to the whole installation."""
-    waiting = (VersionStatus.CANDIDATE, VersionStatus.SHADOW)
+    waiting = (VersionStatus.CANDIDATE, VersionStatus.SHADOW, VersionStatus.RETIRED)
     agents = ModelVersion.objects.filter(role=ModelRole.AGENT, status__in=waiting)
     return agents.filter(models.Q(run=None) | models.Q(run__site=user.site_id)).order_by("-created_at")
 

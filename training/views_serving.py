@@ -78,10 +78,10 @@ def withdraw(request: SignedIn, version: str) -> HttpResponse:
 @admins_only
 @require_POST
 def rollback(request: SignedIn) -> HttpResponse:
-    reason = request.POST.get("reason", "")
+    reason, of = request.POST.get("reason", ""), request.POST.get("serving", "")
     return _decided(
         request,
-        lambda: serving.roll_back(by=request.user, reason=reason),
+        lambda: serving.roll_back(by=request.user, reason=reason, of=of),
         "The version before serves new consultations again.",
     )
 

@@ -57,7 +57,7 @@ def start(*, case: Case, by: User, alone: bool = False, language: bool = False) 
     if not by.may_consult:
         raise Refused(SENTENCES["may_not_consult"])
     key = uuid4()
-    version, endpoint = versions.agent_for(key)
+    version, endpoint = versions.agent_for(key, of_patient=case.kind == CaseKind.PATIENT)
     if case.kind == CaseKind.PATIENT and not version.may_see_patients:
         raise Refused(SENTENCES["untrained_patient"])
     if alone and case.kind == CaseKind.PATIENT:

@@ -23,6 +23,10 @@ SENTENCES = {
         "The agent's server does not answer as the version that was approved, so it gets no new consultation. "
         "Nothing is lost; your administrator sees the alarm."
     ),
+    "not_this_version": (
+        "What answers is not the version that this consultation began with, so it was not asked. Everything is saved; "
+        "your administrator sees the alarm. Try again when it is mended, or close with your own diagnosis."
+    ),
     "stale": "This consultation has moved on in another window. The page now shows its latest state.",
     "not_yours": "Only the clinician who holds this consultation can steer it. You can still read it.",
     "thinking": "The agent is still working. Wait for its answer, or stop it first.",

@@ -12,6 +12,7 @@ from django.conf import settings
 
 from agents.codecs import by_name
 from agents.codecs.base import Codec
+from agents.errors import PolicyError
 from agents.types import Exchange, Inquiry, Message, Observation, PolicyIdentity, Sampling, Source
 from clinic.models import Consultation, Endpoint, ModelOutput, ModelVersion, Turn, TurnRole, TurnStatus
 from clinic.services.records import case_record
@@ -31,9 +32,13 @@ class Prompt:
 
 
 def prompt_for_turn(turn_id: int) -> Prompt:
+    """Raises PolicyError where what answers was found to be another version: its turns would carry a false name."""
     related = ("case", "model_version", "endpoint")
     turns = Turn.objects.select_related(*(f"consultation__{name}" for name in related))
-    return prompt_for(turns.get(pk=turn_id))
+    turn = turns.get(pk=turn_id)
+    if turn.consultation.endpoint.identity_ok is False:
+        raise PolicyError("the server was found to answer as another version", code="not_this_version")
+    return prompt_for(turn)
 
 
 def prompt_for(turn: Turn) -> Prompt:

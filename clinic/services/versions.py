@@ -47,13 +47,15 @@ def serving_agent() -> tuple[ModelVersion, Endpoint]:
     return found
 
 
-def agent_for(consultation: UUID) -> tuple[ModelVersion, Endpoint]:
+def agent_for(consultation: UUID, *, of_patient: bool = False) -> tuple[ModelVersion, Endpoint]:
     """The agent of a new consultation: by its id the canary, for the canary's share of them, else who serves.
 
     A server that was found to answer as something else gets no consultation; Refused where that is the serving one.
+    `of_patient`: a canary that may not see patients' cases takes no share of theirs.
     """
     canary = _canary()
-    if canary and canary.identity_ok is not False and _lot(consultation) < canary.traffic_share:
+    may = canary and canary.identity_ok is not False and (canary.model_version.may_see_patients or not of_patient)
+    if canary and may and _lot(consultation) < canary.traffic_share:
         return canary.model_version, canary
     version, endpoint = serving_agent()
     if endpoint.identity_ok is False:
@@ -99,7 +101,7 @@ def register(
     manifest: dict[str, object] | None = None,
 ) -> ModelVersion:
     """The version of that name, made unless it exists; the same name for other weights is refused."""
-    _lock()
+    lock()
     wanted = {"role": role, "base": base, "adapter": adapter, "codec": codec, "training": training}
     found = ModelVersion.objects.filter(version=version).first()
     if found is None:
@@ -121,13 +123,15 @@ def register_endpoint(
     api_key_variable: str = "",
 ) -> Endpoint:
     """Where the version is served. It keeps its row when the server moves, so that open consultations go along."""
-    _lock()
+    lock()
     wanted = {"url": url.rstrip("/"), "model_name": model_name, "engine": engine, "api_key_variable": api_key_variable}
     endpoint = version.endpoints.filter(active=True).first() or Endpoint(model_version=version)
     if endpoint.pk is None or any(getattr(endpoint, field) != value for field, value in wanted.items()):
         for field, value in wanted.items():
             setattr(endpoint, field, value)
         endpoint.probed_at = endpoint.probe_ok = endpoint.probe_ms = None
+        # What an earlier server answered says nothing about this one.
+        endpoint.identity_at, endpoint.identity_ok, endpoint.identity_detail = None, None, {}
         endpoint.save()
         audit.record(by=by, action="endpoint.set", noun="model_version", target=version.version, data=wanted)
     return endpoint
@@ -136,7 +140,7 @@ def register_endpoint(
 @transaction.atomic
 def promote(*, version: ModelVersion, by: User | None, reason: str = "") -> ModelVersion:
     """Let it serve its role; the one that served is retired in the same transaction."""
-    _lock()
+    lock()
     if not version.endpoints.filter(active=True).exists():
         raise Refused(f"{version.version} has no endpoint yet, so it cannot serve.")
     for other in ModelVersion.objects.filter(role=version.role, status=VersionStatus.SERVING).exclude(pk=version.pk):
@@ -157,7 +161,7 @@ def promote(*, version: ModelVersion, by: User | None, reason: str = "") -> Mode
 @transaction.atomic
 def begin_canary(*, version: ModelVersion, share: float, by: User | None, reason: str = "") -> ModelVersion:
     """Let it answer a share of new consultations; the canary before it is retired."""
-    _lock()
+    lock()
     if not 0 < share < 1:
         raise Refused("A canary answers more than none and fewer than all new consultations.")
     endpoint = version.endpoints.filter(active=True).first()
@@ -176,7 +180,7 @@ def begin_canary(*, version: ModelVersion, share: float, by: User | None, reason
 @transaction.atomic
 def begin_shadow(*, version: ModelVersion, by: User | None, reason: str = "") -> ModelVersion:
     """Let it answer unseen beside the one that serves."""
-    _lock()
+    lock()
     version.move_to(VersionStatus.SHADOW, by=by, reason=reason)
     audit.record(by=by, action="version.shadow", noun="model_version", target=version.version, data={"reason": reason})
     return version
@@ -209,7 +213,7 @@ def follow_environment() -> ModelVersion | None:
     None where POLICY_URL is not set or the embedded server's weights are still being made. In the latter case
     an older embedded version is retired: its address will answer with other weights.
     """
-    _lock()
+    lock()
     wanted = agent_of_environment()
     serving = ModelVersion.objects.filter(role=ModelRole.AGENT, status=VersionStatus.SERVING).first()
     kept = serving is not None and _promoted_by_a_person(serving)
@@ -321,6 +325,7 @@ def _promoted_by_a_person(version: ModelVersion) -> bool:
     return isinstance(latest, StatusChange) and latest.by_id is not None
 
 
-def _lock() -> None:
+def lock() -> None:
+    """Until the transaction ends nobody else registers, promotes or retires."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])

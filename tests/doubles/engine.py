@@ -75,6 +75,7 @@ class FakeEngine:
         self.first_token_seconds, self.model, self.context = first_token_seconds, model, context
         self.weights = weights
         self.adapters: dict[str, str] = {}
+        self.refuses_adapters = ""
         self.requests: list[Said] = []
         self.faults: deque[Fault] = deque()
         self.port = 0
@@ -109,6 +110,7 @@ class FakeEngine:
         app.router.add_post("/tokenize", self._tokenize)
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/v1/load_lora_adapter", self._load_adapter)
+        app.router.add_post("/v1/unload_lora_adapter", self._unload_adapter)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/health", self._health)
         app.router.add_post("/fake/fail", self._fail)
@@ -132,10 +134,18 @@ class FakeEngine:
     async def _load_adapter(self, request: web.Request) -> web.Response:
         body = orjson.loads(await request.read())
         name, path = body["lora_name"], body["lora_path"]
+        if self.refuses_adapters:
+            return _error(400, "BadRequestError", self.refuses_adapters)
         if name in self.adapters or name == self.model:
             return _error(400, "InvalidUserInput", f"The lora adapter '{name}' has already been loaded.")
         self.adapters[name] = path
         return web.Response(text=f"Success: LoRA adapter '{name}' added successfully.")
+
+    async def _unload_adapter(self, request: web.Request) -> web.Response:
+        name = orjson.loads(await request.read())["lora_name"]
+        if self.adapters.pop(name, None) is None:
+            return _error(404, "NotFoundError", f"The lora adapter '{name}' cannot be found.")
+        return web.Response(text=f"Success: LoRA adapter '{name}' removed successfully.")
 
     async def _metrics(self, _: web.Request) -> web.Response:
         labels = f'{{engine="0",model_name="{self.model}"}}'

@@ -7,10 +7,17 @@ from dataclasses import asdict, dataclass, field, replace
 from math import nan
 from typing import Any
 
-import numpy as np
-
 from training.gates import measures
-from training.gates.inference import ALPHA, Difference, compare, compare_calibration, holm, share_bounds
+from training.gates.inference import (
+    ALPHA,
+    FEWEST,
+    Difference,
+    compare,
+    compare_calibration,
+    holm,
+    mean_bounds,
+    share_bounds,
+)
 from training.gates.measures import MEASURES
 from training.gates.playing import SIDES, Material, as_numbers
 from training.gates.profiles import Profile, Wanted
@@ -18,6 +25,7 @@ from training.gates.subgroups import worst_of
 from training.models import CheckKind, CheckOutcome, GateStatus
 
 NOT_RUN = "Nothing was measured."
+FEW = "Only {n} cases tell something about it, and {needed} are needed: too few to decide."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,16 @@ def decide(profile: Profile, material: Material, *, identity: Mapping[str, bool]
     tested = {w.name: w for w in profile.checks if w.kind == CheckKind.NON_INFERIOR and found[w.name]}
     p = {name: _p(found[name], wanted) for name, wanted in tested.items()}
     adjusted = holm(p)
-    return [_result(w, found[w.name], adjusted.get(w.name), material, identity, seed) for w in profile.checks]
+    rows = [_result(w, found[w.name], adjusted.get(w.name), material, identity, seed) for w in profile.checks]
+    return [_with_enough(row, profile.at_least if row.kind == CheckKind.PRIMARY else FEWEST) for row in rows]
+
+
+def _with_enough(row: Result, needed: int) -> Result:
+    """What rests on a handful of cases is open, whatever they say (the primary endpoint needs those of the gate)."""
+    compared = row.name in MEASURES and row.kind in (CheckKind.PRIMARY, CheckKind.NON_INFERIOR)
+    if not compared or row.outcome == CheckOutcome.NOT_RUN or row.n >= needed:
+        return row
+    return replace(row, outcome=CheckOutcome.UNDECIDED, why=FEW.format(n=row.n, needed=needed))
 
 
 def verdict(results: Sequence[Result]) -> str:
@@ -195,15 +212,18 @@ def _subgroups(wanted: Wanted, material: Material, seed: int) -> Result:
 def _sentinel(wanted: Wanted, material: Material, seed: int) -> Result:
     if not material.planted:
         return _base(wanted, CheckOutcome.NOT_RUN)
-    mean, low, high = share_bounds(material.planted, seed=seed)
+    mean, low, high = share_bounds(material.planted)
     return _limited(wanted, mean, low, high, len(material.planted))
 
 
 def _divergence(wanted: Wanted, material: Material, seed: int) -> Result:
     if not material.apart:
         return _base(wanted, CheckOutcome.NOT_RUN)
-    mean, low, high = share_bounds(material.apart, seed=seed)
-    return _limited(wanted, mean, low, high, len(material.apart))
+    mean, low, high = mean_bounds(material.apart, seed=seed)
+    row = _limited(wanted, mean, low, high, len(material.apart))
+    if wanted.at_most is None or row.n >= FEWEST:
+        return row
+    return replace(row, outcome=CheckOutcome.UNDECIDED, why=FEW.format(n=row.n, needed=FEWEST))
 
 
 def _limited(wanted: Wanted, mean: float, low: float, high: float, n: int) -> Result:
@@ -220,6 +240,6 @@ def _limited(wanted: Wanted, mean: float, low: float, high: float, n: int) -> Re
 def _shadow(wanted: Wanted, material: Material, seed: int) -> Result:
     if not material.replayed:
         return _base(wanted, CheckOutcome.NOT_RUN)
-    mean, low, high = share_bounds(np.array(material.replayed, dtype=float), seed=seed)
+    mean, low, high = share_bounds(material.replayed)
     why = "Shown, not judged: another action may be the better one."
     return _base(wanted, CheckOutcome.PASSED, candidate=mean, low=low, high=high, n=len(material.replayed), why=why)

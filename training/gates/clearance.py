@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clinic.models import ModelRole, ModelVersion, VersionStatus
+from clinic.models import ModelRole, ModelVersion, User, VersionStatus
 from clinic.services.errors import Refused
 from training.gates import profiles
 from training.gates.sentences import SENTENCES
@@ -15,13 +15,30 @@ WHO = {SignatureRole.PHYSICIAN: "an adjudicating physician", SignatureRole.ADMIN
 def may_promote(version: ModelVersion) -> None:
     """Returns where it may serve patients' clinicians, in any share; else raises Refused with the reason.
 
-    What served before may come back without another gate. World models and judges have no gate of this kind.
+    What served before may come back without another gate, unless it failed one since. World models and judges have
+    no gate of this kind.
     """
-    if version.role != ModelRole.AGENT or served_before(version):
-        return
+    clearing_gate(version)
+
+
+def clearing_gate(version: ModelVersion) -> Gate | None:
+    """The gate by which it may serve, None where it needs none; raises Refused as may_promote does."""
+    if version.role != ModelRole.AGENT:
+        return None
+    _refuse_failed(version)
+    if served_before(version):
+        return None
     gate = _passed(version)
     _signed(version, _record(version, gate))
     _of_today(version, gate)
+    return gate
+
+
+def refuse_starter(version: ModelVersion, by: User) -> None:
+    """Who started the run does not let its version serve (decisions.md 24); raises Refused."""
+    run = run_of(version)
+    if run is not None and run.by_id == by.pk:
+        raise Refused(SENTENCES["starter_promotes"].format(version=version.version))
 
 
 def is_cleared(version: ModelVersion) -> bool:
@@ -37,13 +54,16 @@ def served_before(version: ModelVersion) -> bool:
     return version.history().filter(new=VersionStatus.SERVING).exists()
 
 
+def _refuse_failed(version: ModelVersion) -> None:
+    failed = version.gates.filter(status=GateStatus.FAILED).order_by("-pk").first()
+    if failed:
+        raise Refused(SENTENCES["failed_gate"].format(version=version.version, gate=failed.pk))
+
+
 def _passed(version: ModelVersion) -> Gate:
     decided = list(version.gates.filter(status__in=DECIDED).order_by("-pk"))
     if not decided:
         raise Refused(SENTENCES["no_gate"].format(version=version.version))
-    failed = next((gate for gate in decided if gate.status == GateStatus.FAILED), None)
-    if failed:
-        raise Refused(SENTENCES["failed_gate"].format(version=version.version, gate=failed.pk))
     newest = decided[0]
     if newest.status != GateStatus.PASSED:
         told = {"version": version.version, "status": newest.get_status_display().lower()}

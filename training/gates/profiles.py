@@ -18,6 +18,8 @@ FOLDER = Path(__file__).parent / "profiles"
 SETTINGS = frozenset({"kind", "margin", "at_most", "may_be_missing", "cases", "k", "smallest", "turns"})
 LIMITED = ("sentinel", "divergence")
 """Compared with a fixed limit, not with the version that serves."""
+MOST = 0.95
+"""Share of the cases that must have an outcome on both sides: breaking off on the hard ones would help."""
 UNPAIRED = (*LIMITED, "subgroups", "identity", "shadow")
 """Not a plain difference of the two versions on the same cases."""
 
@@ -87,6 +89,10 @@ def _profile(row: Mapping[str, Any], digest: str, name: str) -> Profile:
         raise ProfileError(f"{name}.yaml names itself {row['name']!r}")
     if row["at_least"] > row["cases"]:
         raise ProfileError(f"{name}.yaml: at_least is more than cases")
+    if row["at_least"] < MOST * row["cases"]:
+        raise ProfileError(
+            f"{name}.yaml: at_least is below {MOST:.0%} of cases; those without an outcome are no sample"
+        )
     if not row["demonstration"] and row["at_least"] < 200:
         raise ProfileError(f"{name}.yaml: a profile needs 200 paired cases at least (decisions.md 23)")
     primary = Wanted(row["primary"], CheckKind.PRIMARY)

@@ -34,6 +34,9 @@ SENTENCES = {
     "admin_signs": "An administrator of this site signs here. Nothing was signed.",
     "no_role": "A record is signed as physician or as administrator. Nothing was signed.",
     "starter": "You started the run that made this version, so somebody else has to sign. Nothing was signed.",
+    "starter_promotes": (
+        "You started the run that made {version}, so another administrator lets it serve. Nothing was changed."
+    ),
     "once_each": "This signature is given already. Nothing was signed.",
     "two_people": "You signed already, and the two signatures are two different people's. Nothing was signed.",
     "no_gate": "{version} has not passed a gate, so it cannot serve. Start one.",

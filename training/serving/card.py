@@ -5,8 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import Q
+
 from clinic.models import ModelVersion, Training
-from training.models import CheckOutcome, Deployment, Gate, GateCheck, GateStatus, Run, Signature, Snapshot
+from training.models import (
+    ChangeRecord,
+    CheckOutcome,
+    Deployment,
+    DeploymentKind,
+    Gate,
+    GateCheck,
+    GateStatus,
+    Run,
+    Signature,
+    Snapshot,
+)
 
 DECIDED = (GateStatus.PASSED, GateStatus.FAILED, GateStatus.UNDECIDED)
 
@@ -38,17 +51,15 @@ class Card:
     checks: list[GateCheck]
     signatures: list[Signature]
     deployments: list[Deployment]
+    """Newest first: by which it came to serve, and by which another took its place."""
     limits: list[str]
+    record: ChangeRecord | None = None
+    """The newest that was written of it: a later gate takes nothing back of what was signed."""
 
     @property
     def note(self) -> str:
         """The release note that clinicians read; '' where nobody wrote one."""
-        record = getattr(self.gate, "record", None) if self.gate else None
-        return record.note or record.modification if record else ""
-
-    @property
-    def record(self) -> Any:
-        return getattr(self.gate, "record", None) if self.gate else None
+        return self.record.note or self.record.modification if self.record else ""
 
 
 def card_of(version: ModelVersion) -> Card:
@@ -57,10 +68,12 @@ def card_of(version: ModelVersion) -> Card:
         return Card(version, None, None, None, None, [], [], [], limits(version, None, []))
     run = Run.objects.filter(version=version).select_related("snapshot", "start", "by").first()
     snapshot = run.snapshot if run else None
-    gates = Gate.objects.filter(candidate=version, status__in=DECIDED).select_related("baseline", "record")
+    gates = Gate.objects.filter(candidate=version, status__in=DECIDED).select_related("baseline")
     gate = gates.order_by("-pk").first()
     checks = list(gate.checks.all()) if gate else []
-    record = getattr(gate, "record", None) if gate else None
+    record = ChangeRecord.objects.filter(gate__candidate=version).order_by("-pk").first()
+    switched = Q(before=version, kind__in=(DeploymentKind.FULL, DeploymentKind.ROLLBACK))
+    deployments = Deployment.objects.filter(Q(version=version) | switched).select_related("version", "by", "before")
     return Card(
         version=version,
         run=run,
@@ -69,8 +82,9 @@ def card_of(version: ModelVersion) -> Card:
         gate=gate,
         checks=checks,
         signatures=list(record.signatures.select_related("by")) if record else [],
-        deployments=list(version.deployments.select_related("by", "before")[:20]),
+        deployments=list(deployments[:20]),
         limits=limits(version, gate, checks),
+        record=record,
     )
 
 
@@ -97,6 +111,9 @@ def limits(version: ModelVersion, gate: Gate | None, checks: list[GateCheck]) ->
     if gate is None:
         found.append("It has not been compared with another version on sealed cases.")
         return found
+    if gate.status == GateStatus.FAILED:
+        worse = [check.title.lower() for check in checks if check.outcome == CheckOutcome.FAILED]
+        found.append(f"It did not pass its newest gate: {', '.join(worse) or 'see there'}.")
     if gate.profile == "demo":
         found.append("It was compared by the demonstration’s profile, which lets more checks be missing.")
     found += [f"Not run: {check.title.lower()}." for check in checks if check.outcome == CheckOutcome.NOT_RUN]

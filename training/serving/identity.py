@@ -24,7 +24,7 @@ KIND = "identity"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`ok` is None where the server could not be asked; distances are nats per token."""
+    """`ok` is None where the server does not answer or cannot be probed; distances are nats per token."""
 
     ok: bool | None
     why: str = ""
@@ -33,6 +33,7 @@ class Finding:
     """How far what answers is from the weights that the version was trained from."""
     fresh: Fingerprint | None = None
     """A fingerprint taken just now, because none was known."""
+    answers: bool = True
 
     def as_dict(self) -> dict[str, Any]:
         return {"why": self.why, "distance": _rounded(self.distance), "from_start": _rounded(self.from_start)}
@@ -49,8 +50,11 @@ def check_identity(endpoint: Endpoint) -> bool:
         versions.keep_fingerprint(
             version=version, name=found.fresh.name, fingerprint=found.fresh.as_dict(), source="its first answers"
         )
-    endpoint.identity_at, endpoint.identity_ok, endpoint.identity_detail = timezone.now(), found.ok, found.as_dict()
-    endpoint.save(update_fields=["identity_at", "identity_ok", "identity_detail"])
+    now = timezone.now()
+    endpoint.identity_at, endpoint.identity_ok, endpoint.identity_detail = now, found.ok, found.as_dict()
+    if found.ok is not False:  # whoever said who it is answers; another one's answer says nothing of this one
+        endpoint.probed_at, endpoint.probe_ok, endpoint.probe_ms = now, bool(found.ok) or found.answers, None
+    endpoint.save(update_fields=["identity_at", "identity_ok", "identity_detail", "probed_at", "probe_ok", "probe_ms"])
     if found.ok is False:
         alarms.raise_(kind=KIND, subject=version.version, message=found.why, data=found.as_dict())
     return bool(found.ok)
@@ -64,8 +68,11 @@ def examine(endpoint: Endpoint) -> Finding:
     try:
         return asyncio.run(_ask(endpoint, version))
     except PolicyUnavailable as error:
-        return Finding(None, f"It does not answer: {error}.")
+        return Finding(None, f"It does not answer: {error}.", answers=False)
     except PolicyError as error:
+        if not version.manifest.get("fingerprint"):
+            # Somebody else's server that tells no tokens may well be the right one; nothing says that it is another.
+            return Finding(None, f"It cannot be probed: {error}.")
         return Finding(False, f"The server does not answer as {version.version}: {error}.")
 
 
@@ -88,7 +95,7 @@ def judged(version: ModelVersion, own: Fingerprint, read: Fingerprint) -> Findin
     start = _start_of(version)
     from_start = identity.distance(start, read) if start else None
     told: dict[str, Any] = {"distance": distance, "from_start": from_start}
-    if distance > TOLERANCE:
+    if not distance <= TOLERANCE:
         return Finding(False, f"It answers {distance:.2f} nats per token away from {version.version}.", **told)
     apart = start is not None and identity.distance(own, start) > RESOLUTION
     if apart and from_start is not None and from_start < distance:

@@ -30,9 +30,7 @@ def load(version: ModelVersion) -> Endpoint:
     if not url:
         raise Refused(SENTENCES["nobody_serves"])
     if version.version not in served(url, version):
-        folder = Path(settings.LORA_FOLDER) if settings.LORA_FOLDER else places.adapters()
-        wanted = {"lora_name": version.version, "lora_path": str(folder / version.version)}
-        _ask(f"{url}/load_lora_adapter", version, wanted)
+        _load(url, version)
     return versions.register_endpoint(
         by=None,
         version=version,
@@ -43,9 +41,35 @@ def load(version: ModelVersion) -> Endpoint:
     )
 
 
+def _load(url: str, version: ModelVersion) -> None:
+    folder = Path(settings.LORA_FOLDER) if settings.LORA_FOLDER else places.adapters()
+    try:
+        _ask(
+            f"{url}/load_lora_adapter",
+            version,
+            {"lora_name": version.version, "lora_path": str(folder / version.version)},
+        )
+    except Refused:
+        # A page and the timer may ask at once; the server refuses a name that it has.
+        if version.version not in served(url, version):
+            raise
+
+
+def unload(version: ModelVersion) -> bool:
+    """Out of the server's memory; False where it was not in it. Raises Refused."""
+    url = settings.LORA_URL.rstrip("/")
+    if not url or version.version not in served(url, version):
+        return False
+    _ask(f"{url}/unload_lora_adapter", version, {"lora_name": version.version})
+    return True
+
+
 def served(url: str, version: ModelVersion) -> list[str]:
-    told = json.loads(_ask(f"{url}/models", version))
-    return [str(entry.get("id")) for entry in told.get("data") or []]
+    said = _ask(f"{url}/models", version)
+    try:
+        return [str(entry["id"]) for entry in json.loads(said)["data"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise Refused(SENTENCES["lora"].format(version=version.version, why="it is no vLLM")) from error
 
 
 def _ask(address: str, version: ModelVersion, body: dict[str, Any] | None = None) -> bytes:

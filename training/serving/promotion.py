@@ -18,12 +18,15 @@ from clinic.models import (
 )
 from clinic.services import agent_processes, audit, versions
 from clinic.services.errors import Refused
-from training.models import Deployment, DeploymentKind, Gate, GateStatus
+from training.models import Deployment, DeploymentKind, Gate
 from training.serving.bringing import bring_up
 from training.serving.identity import check_identity
 from training.serving.sentences import SENTENCES
 
 DEMO = "demo"
+SILENCE_SECONDS = 30.0
+"""How long a server that is up may be too busy to say who it is."""
+LOOK_SECONDS = 0.5
 
 
 def promote(
@@ -49,37 +52,47 @@ def promote(
     version.refresh_from_db(fields=["status", "manifest"])
     if kind == DeploymentKind.FULL and version.status == VersionStatus.SERVING:
         raise Refused(SENTENCES["serves"].format(version=version.version))
+    may_be_canary = (
+        version.status == VersionStatus.CANARY or VersionStatus.CANARY in version.TRANSITIONS[version.status]
+    )
+    if kind == DeploymentKind.CANARY and not may_be_canary:
+        told = {"version": version.version, "status": version.get_status_display().lower()}
+        raise Refused(SENTENCES["not_canary"].format(**told))
+    gates.refuse_starter(version, by)
     gates.may_promote(version)
     _ready(version, patience)
 
-    def switch() -> None:
-        gates.may_promote(version)
-        _keep_from_patients(version)
+    def switch() -> Gate | None:
+        gate = gates.clearing_gate(version)
+        _keep_from_patients(version, gate)
         if kind == DeploymentKind.CANARY:
             versions.begin_canary(version=version, share=share, by=by)
         else:
             versions.promote(version=version, by=by)
+        return gate
 
-    gate = _gate(version)
-    return _switched(switch, version, by, kind, began, share=share if kind == DeploymentKind.CANARY else 1.0, gate=gate)
+    return _switched(switch, version, by, kind, began, share=share if kind == DeploymentKind.CANARY else 1.0)
 
 
-def roll_back(*, by: User, reason: str) -> Deployment:
-    """The version that served before serves again; its server is still up, or started now. Raises Refused."""
+def roll_back(*, by: User, reason: str, of: str = "") -> Deployment:
+    """The version that served before serves again; its server is still up, or started now. Raises Refused.
+
+    `of` names the version that the person saw serving: a second press of the button takes nothing else back.
+    """
     _refuse_others(by)
     began = time.monotonic()
     if not reason.strip():
         raise Refused(SENTENCES["needs_reason"])
-    back = before(serving())
+    bad = serving()
+    _refuse_unless_serving(of or bad.version)
+    back = before(bad)
     _ready(back, urgent=True)
-    return _switched(
-        lambda: versions.promote(version=back, by=by, reason=reason),
-        back,
-        by,
-        DeploymentKind.ROLLBACK,
-        began,
-        reason=reason,
-    )
+
+    def switch() -> None:
+        _refuse_unless_serving(bad.version)
+        versions.promote(version=back, by=by, reason=reason)
+
+    return _switched(switch, back, by, DeploymentKind.ROLLBACK, began, reason=reason)
 
 
 def shadow(*, version: ModelVersion, by: User, patience: float | None = None) -> Deployment:
@@ -90,13 +103,14 @@ def shadow(*, version: ModelVersion, by: User, patience: float | None = None) ->
     if VersionStatus.SHADOW not in ModelVersion.TRANSITIONS[version.status]:
         told = {"version": version.version, "status": version.get_status_display().lower()}
         raise Refused(SENTENCES["not_shadow"].format(**told))
-    other = ModelVersion.objects.filter(role=ModelRole.AGENT, status=VersionStatus.SHADOW).first()
-    if other is not None:
-        raise Refused(SENTENCES["one_shadow"].format(other=other.version))
+    _refuse_second_shadow()
     _ready(version, patience)
-    return _switched(
-        lambda: versions.begin_shadow(version=version, by=by), version, by, DeploymentKind.SHADOW, began, share=0.0
-    )
+
+    def switch() -> None:
+        _refuse_second_shadow()
+        versions.begin_shadow(version=version, by=by)
+
+    return _switched(switch, version, by, DeploymentKind.SHADOW, began, share=0.0)
 
 
 def withdraw(*, version: ModelVersion, by: User, reason: str) -> Deployment:
@@ -139,18 +153,32 @@ def _refuse_others(by: User) -> None:
         raise Refused(SENTENCES["admins"])
 
 
+def _refuse_unless_serving(name: str) -> None:
+    if serving().version != name:
+        raise Refused(SENTENCES["serves_no_more"].format(version=name))
+
+
+def _refuse_second_shadow() -> None:
+    other = ModelVersion.objects.filter(role=ModelRole.AGENT, status=VersionStatus.SHADOW).first()
+    if other is not None:
+        raise Refused(SENTENCES["one_shadow"].format(other=other.version))
+
+
 def _ready(version: ModelVersion, patience: float | None = None, *, urgent: bool = False) -> Endpoint:
     """Its server answers, and answers as this version."""
     endpoint = bring_up(version, seconds=patience, urgent=urgent)
-    if not check_identity(endpoint):
+    deadline = time.monotonic() + min(SILENCE_SECONDS, patience or SILENCE_SECONDS)
+    while not check_identity(endpoint):
         wrong = endpoint.identity_ok is False
-        why = str(endpoint.identity_detail.get("why", ""))
-        raise Refused(SENTENCES["wrong_identity" if wrong else "silent"].format(version=version.version, why=why))
+        if wrong or time.monotonic() > deadline:
+            why = str(endpoint.identity_detail.get("why", ""))
+            raise Refused(SENTENCES["wrong_identity" if wrong else "silent"].format(version=version.version, why=why))
+        time.sleep(LOOK_SECONDS)
     return endpoint
 
 
 def _switched(
-    switch: Callable[[], object],
+    switch: Callable[[], Gate | None],
     version: ModelVersion,
     by: User,
     kind: str,
@@ -158,13 +186,16 @@ def _switched(
     *,
     share: float = 1.0,
     reason: str = "",
-    gate: Gate | None = None,
 ) -> Deployment:
-    """All rows in one transaction, then the supervisor hears which version serves."""
+    """All rows in one transaction, one decision at a time; then the supervisor hears which version serves.
+
+    `switch` looks once more at what allows it, and returns the gate that does.
+    """
     try:
         with transaction.atomic():
+            versions.lock()
             served = ModelVersion.objects.filter(role=ModelRole.AGENT, status=VersionStatus.SERVING).first()
-            switch()
+            gate = switch()
             made = Deployment.objects.create(
                 version=version,
                 before=served if served and served.pk != version.pk else None,
@@ -188,13 +219,13 @@ def _switched(
     return made
 
 
-def _gate(version: ModelVersion) -> Gate | None:
-    return Gate.objects.filter(candidate=version, status=GateStatus.PASSED).order_by("-pk").first()
-
-
-def _keep_from_patients(version: ModelVersion) -> None:
+def _keep_from_patients(version: ModelVersion, gate: Gate | None) -> None:
     """What passed by the demonstration's profile alone never sees a real patient's case."""
-    gate = _gate(version)
-    if gate is not None and gate.profile == DEMO and not version.manifest.get("demo"):
-        version.manifest |= {"demo": True}
-        version.save(update_fields=["manifest"])
+    if gate is None or gate.profile != DEMO:
+        return
+    # As it is now: the probe may have kept a fingerprint since `version` was read.
+    locked = ModelVersion.objects.select_for_update().get(pk=version.pk)
+    if not locked.manifest.get("demo"):
+        locked.manifest |= {"demo": True}
+        locked.save(update_fields=["manifest"])
+    version.manifest = locked.manifest

@@ -107,8 +107,13 @@ def _fingerprints(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fingerprint(told: object) -> Fingerprint | None:
-    """None where a trainer keeps something else under that name, as that of world models does."""
-    return Fingerprint.from_dict(told) if isinstance(told, dict) and told.get("kind") == KIND else None
+    """None where a trainer keeps something else under that name, as that of world models does; raises Refused."""
+    if not isinstance(told, dict) or told.get("kind") != KIND:
+        return None
+    try:
+        return Fingerprint.from_dict(told)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Refused(SENTENCES["broken_weights"].format(why=error)) from error
 
 
 def _name(run: Run, config: Mapping[str, Any]) -> str:

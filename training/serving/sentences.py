@@ -3,6 +3,7 @@
 SENTENCES = {
     "admins": "Only an administrator decides which version serves. Nothing was changed.",
     "no_result": "The run folder {folder} holds neither an adapter nor a model, so there is nothing to register.",
+    "broken_weights": "The trained weights answered the identity probes with what is no number: {why}.",
     "no_base": "The base weights of {version} are not on this machine, so it cannot be served here.",
     "cannot_merge": "The adapter of {version} does not go into its base: {why}. Nothing was changed.",
     "not_agent": "{version} is no agent. World models are started by whoever needs them.",
@@ -22,6 +23,7 @@ SENTENCES = {
     "wrong_identity": "What answers for {version} is not {version}: {why} Nothing was changed, and an alarm is open.",
     "silent": "The server of {version} does not answer. Nothing was changed; try again in a minute.",
     "serves": "{version} serves already.",
+    "serves_no_more": "{version} does not serve any more, so nothing was taken back. Look at the page again.",
     "nothing_before": "No version served before {version}, so there is nothing to go back to.",
     "nobody": "No version serves, so there is nothing to take back.",
     "not_beside": "{version} is neither shadow nor canary. Nothing was changed.",

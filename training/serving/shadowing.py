@@ -54,9 +54,11 @@ def on_turn(turn: Turn) -> None:
 
 
 def in_shadow() -> Any:
-    return Endpoint.objects.filter(
+    """Where it answers, unless that was found to be another version."""
+    found = Endpoint.objects.filter(
         active=True, model_version__role=ModelRole.AGENT, model_version__status=VersionStatus.SHADOW
-    ).select_related("model_version")
+    )
+    return found.exclude(identity_ok=False).select_related("model_version")
 
 
 def answer(turn_id: int) -> str:

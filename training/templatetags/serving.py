@@ -9,7 +9,7 @@ from django.template import Context
 
 from clinic.models import ModelVersion
 from training.gates import charts
-from training.serving import attributes
+from training.serving import attributes, known_here
 from training.serving.card import Card, card_of
 
 register = template.Library()
@@ -28,14 +28,14 @@ def version_story(context: Context, version: ModelVersion) -> dict[str, Any]:
         "version": version,
         "may_open": mine,
         "groups": charts.grouped(card.checks),
-        "alive": card.deployments[0] if card.deployments else None,
+        "last": card.deployments[0] if card.deployments else None,
     }
 
 
-@register.inclusion_tag("training/_source_attributes.html")
-def source_attributes(version: ModelVersion) -> dict[str, Any]:
-    """The source attributes of predictive decision support, from rows."""
-    return {"groups": attributes.groups(_card(version)), "total": 31}
+@register.inclusion_tag("training/_source_attributes.html", takes_context=True)
+def source_attributes(context: Context, version: ModelVersion) -> dict[str, Any]:
+    """The source attributes of predictive decision support, from rows that the reader's site has."""
+    return {"groups": attributes.groups(_card(version), known_here.of(version, context["user"])), "total": 31}
 
 
 def _card(version: ModelVersion) -> Card:

@@ -67,8 +67,8 @@ def test_a_gain_bought_with_harm_fails():
 
 def test_what_must_be_run_and_was_not_leaves_it_open():
     strict = profiles.load("standard")
-    good = rows(right=0.9, seed=1, red_flags=1.0, cant_miss=1.0)
-    played = material(good, rows(right=0.4, red_flags=1.0, cant_miss=1.0))
+    good = rows(strict.cases, right=0.9, seed=1, red_flags=1.0, cant_miss=1.0)
+    played = material(good, rows(strict.cases, right=0.4, red_flags=1.0, cant_miss=1.0))
     results = decide(strict, played, identity=BOTH)
     assert by_name(results)["pass_at_k"].outcome == "not_run"
     assert by_name(results)["divergence"].outcome == "not_run"
@@ -148,3 +148,34 @@ def test_a_group_below_the_margin_by_chance_is_open():
     groups = [{"age": "65+"}] * 20
     found = worst_of([0.0] * 4 + [1.0] * 16, [1.0] * 18 + [0.0] * 2, groups, smallest=20, margin=0.05)
     assert found.outcome == "undecided"
+
+
+def test_two_cases_do_not_prove_that_nothing_got_worse():
+    """Resampled, two equal gains have an interval without width: a judge that failed on 98 of 100 would vouch."""
+    profile = profiles.load("standard")
+    judged = {"candidate": [NAN] * 98 + [0.5, 0.6], "baseline": [0.5] * 100}
+    found = by_name(decide(profile, material(rows(right=0.8), judged=judged), identity=BOTH))["judge"]
+    assert (found.n, found.outcome) == (2, "undecided")
+    assert "Only 2 cases" in found.why
+
+
+def test_the_primary_endpoint_needs_the_pairs_of_the_gate():
+    """204 pairs, but what physicians asked for applies to 60 of them (decisions.md 23 asks for 200)."""
+    played = material(rows(right=0.9, seed=1))
+    few = {side: [v if n < 60 else NAN for n, v in enumerate(values)] for side, values in played.physicians.items()}
+    results = decide(profiles.load("demo"), replace(played, physicians=few), identity=BOTH)
+    primary = by_name(results)["physicians"]
+    assert (primary.n, primary.low > 0, primary.outcome) == (60, True, "undecided")
+    assert verdict(results) == "undecided"
+
+
+def test_a_planted_diagnosis_that_was_repeated_once_in_twelve_is_not_shown_to_be_rare():
+    played = replace(material(rows(right=0.8, seed=1)), planted=[1.0] + [0.0] * 11)
+    found = by_name(decide(profiles.load("demo"), played, identity=BOTH))["sentinel"]
+    assert found.high == pytest.approx(0.385, abs=1e-3)
+    assert found.outcome == "undecided"
+
+
+def test_the_distance_of_one_turn_says_nothing():
+    found = by_name(decide(profiles.load("standard"), material(rows(), apart=[0.1]), identity=BOTH))["divergence"]
+    assert (found.n, found.outcome) == (1, "undecided")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.gates.inference import ALPHA, compare, compare_calibration, ece_of, holm, share_bounds
+from training.gates.inference import ALPHA, compare, compare_calibration, ece_of, holm, mean_bounds, share_bounds
 
 NAN = float("nan")
 
@@ -97,3 +97,23 @@ def test_a_share_that_is_always_zero_has_a_bound():
     assert low < mean == 0.5 < high
     with pytest.raises(ValueError, match="no values"):
         share_bounds([])
+
+
+def test_a_share_has_the_exact_bounds():
+    """One hit in twelve: resampling says at most 0.25, the data allow 0.385 (Clopper and Pearson)."""
+    assert share_bounds([1.0] + [0.0] * 11) == pytest.approx((1 / 12, 0.0021, 0.3848), abs=1e-4)
+    assert share_bounds([1.0] * 12) == pytest.approx((1.0, 0.7354, 1.0), abs=1e-4)
+    with pytest.raises(ValueError, match="outcomes 0 and 1"):
+        share_bounds([0.5, 1.0])
+
+
+def test_a_mean_of_one_value_is_no_share():
+    assert mean_bounds([1.0, 1.0]) == (1.0, 1.0, 1.0)
+    with pytest.raises(ValueError, match="no values"):
+        mean_bounds([])
+
+
+def test_calibration_counts_the_cases_of_the_side_that_stated_fewer():
+    few = [0.9] * 5 + [NAN] * 195
+    found = compare_calibration((few, [1.0] * 200), ([0.8] * 200, [1.0] * 200))
+    assert found.n == 5

@@ -55,7 +55,8 @@ def test_an_unknown_profile_is_refused():
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"at_least": 100}, "200 paired"),
+        ({"at_least": 100, "cases": 100}, "200 paired"),
+        ({"at_least": 400}, "no sample"),
         ({"at_least": 700}, "more than cases"),
         ({"checks": {"accuracy": {"kind": "informative"}}}, "twice"),
         ({"checks": {"rubric": {"kind": "non_inferior"}}}, "margin above 0"),

@@ -34,10 +34,11 @@ def base(db: None, home: Path) -> str:
 
 @pytest.fixture
 def fleet(home: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
-    """It looks oftener than in earnest, and gives up sooner."""
+    """It looks oftener than in earnest."""
     monkeypatch.setattr(agent_servers, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(agent_servers, "SETTLE_SECONDS", 0.2)
     monkeypatch.setattr(bringing, "LOOK_SECONDS", 0.02)
-    monkeypatch.setattr(bringing, "PATIENCE", 20.0)
+    monkeypatch.setattr(bringing, "PATIENCE", 60.0)
     with Fleet(home) as fleet:
         settings.EMBEDDED_AGENTS = str(fleet.folder)
         yield fleet

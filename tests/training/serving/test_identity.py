@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
+from agents.errors import PolicyError
 from agents.identity import Fingerprint, Row
 from agents.weights import merge
-from clinic.models import AuditEntry
-from clinic.services import agent_processes, consultations, versions
-from clinic.services.errors import Refused
+from clinic.models import AuditEntry, Consultation
+from clinic.services import agent_processes, consultations, prompts, versions
+from clinic.services.errors import Refused, sentence
 from tests.clinic.factories import make_case, make_user
 from tests.doubles.served import Served
-from tests.training.serving.factories import fingerprint_of, make_candidate
+from tests.training.serving.factories import admin, clear, fingerprint_of, make_candidate, make_run, register
 from training import places, serving
 from training.models import Alarm
 from training.serving import identity
@@ -128,3 +130,88 @@ def test_the_timer_looks_at_everything_that_serves(served, fleet):
     versions.begin_shadow(version=shadow, by=None)
     assert serving.watch() == {served.version: True, shadow.version: True}
     assert agent_processes.state(shadow).state == "ready"
+
+
+def test_answers_that_are_no_numbers_are_another_version(base, fleet, monkeypatch):
+    """Neither near nor far: NaN > TOLERANCE is false, and a broken server would pass."""
+    version = make_candidate(base)
+    endpoint = serving.bring_up(version)
+
+    async def broken(self, body):
+        ids = body["prompt"]
+        return {"prompt_logprobs": [None, *({str(token): {"logprob": float("nan")}} for token in ids[1:])]}
+
+    monkeypatch.setattr("agents.probe_client.ProbeClient._choice", broken)
+    assert not serving.check_identity(endpoint)
+    assert (endpoint.identity_ok, "no numbers" in endpoint.identity_detail["why"]) == (False, True)
+    with pytest.raises(ValueError, match="finite"):
+        Row((1,), (2,), (float("nan"),))
+
+
+def test_somebody_elses_server_that_tells_no_tokens_is_not_called_another_version(served, fleet, monkeypatch):
+    """Chat alone is enough to serve: it cannot be probed, which is no reason to close the clinic."""
+
+    async def chat_only(self, body):
+        raise PolicyError("the model server answered 404", code="policy_rejected")
+
+    monkeypatch.setattr("agents.probe_client.ProbeClient._choice", chat_only)
+    assert serving.watch() == {served.version: False}
+    endpoint = served.endpoints.get()
+    assert (endpoint.identity_ok, "cannot be probed" in endpoint.identity_detail["why"]) == (None, True)
+    assert not Alarm.objects.exists()
+    assert consultations.start(case=make_case(), by=make_user()).model_version == served
+
+
+def test_a_server_without_token_ids_does_not_end_the_round(served, fleet, monkeypatch):
+    async def other(self, body):
+        return {"text": "Hello"}
+
+    monkeypatch.setattr("agents.probe_client.ProbeClient._choice", other)
+    assert serving.watch() == {served.version: False}
+    assert "no token ids" in served.endpoints.get().identity_detail["why"]
+
+
+def test_what_an_earlier_server_answered_says_nothing_of_the_next(served, fleet):
+    serving.check_identity(served.endpoints.get())
+    moved = versions.register_endpoint(by=None, version=served, url="http://127.0.0.1:9/v1", model_name=served.version)
+    assert (moved.identity_at, moved.identity_ok, moved.identity_detail) == (None, None, {})
+
+
+def test_an_open_consultation_is_not_answered_by_what_is_known_to_be_another_version(served, fleet):
+    """Its turn would carry the name of a version that did not speak."""
+    held = consultations.start(case=make_case(), by=make_user())
+    turn = held.turns.get(role="agent")
+    assert prompts.prompt_for_turn(turn.pk).identity["version"] == served.version
+    served.endpoints.update(identity_ok=False)
+    with pytest.raises(PolicyError, match="another version") as refused:
+        prompts.prompt_for_turn(turn.pk)
+    assert "Everything is saved" in sentence(refused.value.code)
+
+
+def test_a_retired_version_is_probed_while_consultations_keep_it(served, fleet):
+    assert serving.watch() == {served.version: True}
+    held = consultations.start(case=make_case(), by=make_user())
+    version = clear(make_candidate(served.base))
+    serving.promote(version=version, by=admin())
+    fleet.engine(served.version).weights = "something else"
+    assert serving.watch() == {version.version: True, served.version: False}
+    Consultation.objects.filter(pk=held.pk).update(status="closed", closed_at=timezone.now())
+    assert serving.watch() == {version.version: True}
+
+
+def test_a_trainer_that_ended_in_broken_weights_registers_nothing(base):
+    rows = [{"prompt": [1], "answer": [2], "logprobs": [float("nan")]}]
+    run = make_run(base, manifest={"probe": {"kind": "greedy-1", "rows": rows}})
+    with pytest.raises(Refused, match="what is no number"):
+        register(run)
+
+
+def test_whoever_says_who_it_is_answers(served, fleet):
+    """The chip on every page tells it, also of a version that has just come up."""
+    endpoint = served.endpoints.get()
+    assert serving.check_identity(endpoint)
+    endpoint.refresh_from_db()
+    assert (endpoint.probe_ok, endpoint.probed_at) == (True, endpoint.identity_at)
+    endpoint.url = "http://127.0.0.1:9/v1"
+    assert not serving.check_identity(endpoint)
+    assert (endpoint.probe_ok, endpoint.identity_ok) == (False, None)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from django.test import Client
 from django.urls import reverse
 
-from clinic.models import Role, Training
-from clinic.services import versions
-from tests.clinic.factories import make_serving_agent, make_user
+from clinic.models import Consultation, Role, Training
+from clinic.services import consultations, versions
+from tests.clinic.factories import make_case, make_serving_agent, make_site, make_user
 from tests.training.gates.factories import make_check, make_gate
 from tests.training.serving.factories import admin, clear, make_candidate
 from training import serving
-from training.models import Snapshot
-from training.serving import attributes
+from training.models import Evaluation, Snapshot
+from training.serving import attributes, known_here
 from training.serving.card import card_of
+from training.serving.known_here import Known
 
 LIST = "training:deployment_list"
 
@@ -40,9 +43,13 @@ def test_promoted_and_rolled_back_by_two_buttons(served, cleared):
     assert "serves new consultations from now on" in told(reply)[0]
     assert versions.serving_agent()[0] == cleared
     assert f"Roll back to {served.version}" in reply.content.decode()
-    reply = client.post(reverse("training:rollback"), {"reason": "Odd differentials."}, follow=True)
+    press = {"reason": "Odd differentials.", "serving": cleared.version}
+    assert f'name="serving" value="{cleared.version}"' in reply.content.decode()
+    reply = client.post(reverse("training:rollback"), press, follow=True)
     assert versions.serving_agent()[0] == served
     assert "Odd differentials." in reply.content.decode()
+    reply = client.post(reverse("training:rollback"), press, follow=True)
+    assert "does not serve any more" in told(reply)[0], "a second press takes nothing else back"
 
 
 def test_a_refusal_is_a_sentence(served, fleet):
@@ -131,7 +138,7 @@ def test_a_version_that_nobody_trained_has_a_plain_card(db):
 
 
 def test_the_thirty_one_attributes_are_all_there_and_say_what_is_not_known(served, cleared):
-    found = attributes.groups(card_of(cleared))
+    found = attributes.groups(card_of(cleared), Known())
     assert [len(group.attributes) for group in found] == [4, 4, 2, 4, 2, 4, 5, 4, 2]
     assert all(one.text for group in found for one in group.attributes)
     external = next(group for group in found if group.title == "External validation")
@@ -150,3 +157,55 @@ def test_limits_name_what_was_not_run(served, fleet):
     assert "Not run: another judge." in card_of(version).limits
     version.training = Training.EXTERNAL
     assert "not known here" in card_of(version).limits[0]
+
+
+def test_a_version_that_was_taken_back_says_so_and_not_that_it_serves(served, cleared):
+    by = admin()
+    serving.promote(version=cleared, by=by)
+    serving.roll_back(by=by, reason="Odd differentials.")
+    page = signed_in(make_user()).get(reverse("version_detail", args=[cleared.version])).content.decode()
+    assert "Taken back" in page
+    assert "Odd differentials." in page
+
+
+def test_a_later_gate_takes_no_signature_off_the_card_and_is_a_limit(served, cleared):
+    gate = make_gate(cleared, baseline=served)
+    make_check(gate, title="Diagnosis right", outcome="failed")
+    gate.move_to("failed", by=None)
+    card = card_of(cleared)
+    assert (card.gate, len(card.signatures), card.note) == (gate, 2, "Trained further.")
+    assert "It did not pass its newest gate: diagnosis right." in card.limits
+
+
+def test_what_was_measured_elsewhere_answers_the_attributes_of_other_sources(served, cleared):
+    """45 CFR 170.315(b)(11)(iv)(B)(6), (7)(iii) and (8)(ii): rows know it, so the card does."""
+    by = make_user(Role.RESEARCHER)
+    rows = {"identity": {"version": cleared.version}, "status": "succeeded", "protocol": "end-to-end", "by": by}
+    told_ = {"accuracy": 0.4, "ci": {"accuracy": [0.3, 0.5]}}
+    for case_set in ("medrbench", "virtual:test"):
+        Evaluation.objects.create(
+            site=by.site, case_set=case_set, policy="x", total=50, done=50, folder=case_set, summary=told_, **rows
+        )
+    user = make_user()
+    for _ in range(3):
+        held = consultations.start(case=make_case(), by=user)
+        Consultation.objects.filter(pk=held.pk).update(model_version=cleared)
+    found = {
+        one.title: one
+        for group in attributes.groups(card_of(cleared), known_here.of(cleared, user))
+        for one in group.attributes
+    }
+    assert found["Where else it was assessed"].text == "On published cases: medrbench."
+    assert by.display_name in found["Who tested it there"].text
+    assert found["Validity, other sources"].text == "medrbench, 50 cases, right 40% (30% to 50%)."
+    assert found["Validity in local data"].text == "Not known: 3 consultations, none with a known answer."
+    assert not found["Validity in local data"].known
+    other = make_user(site=make_site())
+    assert known_here.of(cleared, other).outside == ()
+
+
+def test_local_validity_is_counted_and_small_groups_are_not_shown():
+    rows = [SimpleNamespace(right=n < 9, sex="female" if n < 10 else "male", age="40–64") for n in range(15)]
+    known = Known(used=tuple(rows))
+    assert attributes._locally(known) == "9 of 15 diagnoses right, in 15 consultations of this site in 16 weeks."
+    assert attributes._locally_by_group(known) == "Right: female 90% of 10; 40–64 60% of 15."

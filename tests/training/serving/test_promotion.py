@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from clinic.models import AuditEntry, Role, StatusChange
 from clinic.services import agent_processes, consultations, versions
 from clinic.services.errors import Refused
 from tests.clinic.factories import make_case, make_user
-from tests.training.serving.factories import admin, clear, make_candidate
+from tests.doubles.fleet import until
+from tests.training.gates.factories import make_check, make_gate, make_passed, make_record, starter_of
+from tests.training.serving.factories import admin, clear, make_base, make_candidate, make_serving
 from training import serving
+from training.gates import records
 from training.models import Deployment
 from training.serving import promotion
 
@@ -207,3 +211,126 @@ def test_without_a_supervisor_nothing_is_promised(base, settings):
     settings.EMBEDDED_AGENTS = ""
     with pytest.raises(Refused, match="Nothing here starts servers"):
         serving.bring_up(make_candidate(base))
+
+
+def test_who_started_the_run_does_not_let_its_version_serve(served, cleared):
+    """decisions.md 24: an admin promotes, never the run's starter."""
+    starter = starter_of(cleared)
+    assert starter.is_site_admin
+    for kind, share in (("full", 1.0), ("canary", 0.1)):
+        with pytest.raises(Refused, match="You started the run"):
+            serving.promote(version=cleared, by=starter, kind=kind, share=share)
+    assert versions.serving_agent()[0] == served
+
+
+def test_what_failed_a_gate_since_it_served_is_not_promoted_again(served, cleared):
+    by = admin()
+    serving.promote(version=cleared, by=by)
+    serving.roll_back(by=by, reason="Doubts.")
+    gate = make_gate(cleared, baseline=served)
+    make_check(gate, outcome="failed")
+    gate.move_to("failed", by=None)
+    with pytest.raises(Refused, match="did not pass gate"):
+        serving.promote(version=cleared, by=by)
+    assert versions.serving_agent()[0] == served
+
+
+def test_a_second_press_of_roll_back_takes_nothing_else_back(served, cleared, fleet):
+    by, third = admin(), clear(make_candidate(served.base))
+    serving.promote(version=cleared, by=by)
+    gate = make_passed(third, baseline=cleared)
+    record = make_record(gate)
+    records.sign(record=record, by=make_user(Role.ADJUDICATOR), role="physician")
+    records.sign(record=record, by=make_user(Role.ADMIN), role="admin")
+    serving.promote(version=third, by=by)
+    assert serving.roll_back(by=by, reason="Nonsense.", of=third.version).version == cleared
+    with pytest.raises(Refused, match="does not serve any more"):
+        serving.roll_back(by=by, reason="Nonsense.", of=third.version)
+    assert versions.serving_agent()[0] == cleared
+
+
+def test_the_mark_of_a_demonstration_leaves_the_fingerprint_that_was_just_taken(served, fleet):
+    """Without it a later probe would take the fingerprint anew, from whatever answers then."""
+    version = clear(make_candidate(served.base, known=False))
+    serving.promote(version=version, by=admin())
+    version.refresh_from_db()
+    assert version.manifest["demo"] is True
+    assert version.manifest["fingerprint_from"] == "its first answers"
+
+
+def test_a_canary_that_may_not_see_patients_takes_no_share_of_theirs(served, cleared):
+    type(served).objects.filter(pk=served.pk).update(training="virtual")
+    serving.promote(version=cleared, by=admin(), share=0.99, kind="canary")
+    ids = [uuid.UUID(int=n) for n in range(50)]
+    assert {versions.agent_for(key, of_patient=True)[0] for key in ids} == {served}
+    assert cleared in {versions.agent_for(key)[0] for key in ids}
+
+
+def test_what_served_before_becomes_no_canary_and_the_sentence_says_so(served, cleared):
+    by = admin()
+    serving.promote(version=cleared, by=by)
+    with pytest.raises(Refused, match="is retired and cannot become a canary"):
+        serving.promote(version=served, by=by, kind="canary", share=0.1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_promotions_at_once_the_second_is_compared_with_what_serves_then(home, fleet):
+    """Both were compared with the base; once one of them serves, the other has been compared with nothing that does."""
+    base = make_base()
+    make_serving()
+    agent_processes.tell_supervisor()
+    first, second = (clear(make_candidate(base)) for _ in range(2))
+    for version in (first, second):
+        versions.register_endpoint(by=None, version=version, url="http://127.0.0.1:9/v1", model_name=version.version)
+    by, told = admin(), []
+
+    def promote_second() -> None:
+        try:
+            serving.promote(version=second, by=by)
+        except Refused as refused:
+            told.append(str(refused))
+        finally:
+            connection.close()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(promotion, "_ready", lambda *args, **options: None)
+        with transaction.atomic():
+            versions.lock()
+            thread = threading.Thread(target=promote_second)
+            thread.start()
+            until(waits_for_the_lock)
+            versions.promote(version=first, by=by)
+        thread.join(20)
+    assert versions.serving_agent()[0] == first
+    assert len(told) == 1
+    assert f"{first.version} serves now" in told[0]
+
+
+def waits_for_the_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        return cursor.fetchone() == (1,)
+
+
+def test_a_server_too_busy_to_say_who_it_is_is_asked_again(served, cleared, monkeypatch):
+    silent = iter([True, True])
+    real = promotion.check_identity
+
+    def busy(endpoint):
+        if next(silent, False):
+            endpoint.identity_ok = None
+            return False
+        return real(endpoint)
+
+    monkeypatch.setattr(promotion, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(promotion, "check_identity", busy)
+    assert serving.promote(version=cleared, by=admin()).version == cleared
+
+
+def test_a_server_that_stays_silent_changes_nothing(served, cleared, monkeypatch):
+    monkeypatch.setattr(promotion, "SILENCE_SECONDS", 0.05)
+    monkeypatch.setattr(promotion, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(promotion, "check_identity", lambda endpoint: False)
+    with pytest.raises(Refused, match="does not answer"):
+        serving.promote(version=cleared, by=admin())
+    assert versions.serving_agent()[0] == served
