@@ -19,7 +19,7 @@ from agents.world.language import LanguageWorld
 from agents.world.virtual import UnknownCase
 from agents.world.virtual_world import VirtualWorld
 from clinic.models import Case, CaseKind, Endpoint, ModelRole, ModelVersion, Site
-from clinic.services import cases, language_world, versions
+from clinic.services import cases, language_world, versions, virtual_clinic
 from clinic.services.errors import SENTENCES, Refused
 from clinic.services.prompts import api_key
 from clinic.services.records import case_record
@@ -53,6 +53,7 @@ def consult(
     `policy` is a registered version's name, or URL#MODEL of a server. At the cap one final action is asked for.
     With `language` the world model writes the results of examinations.
     """
+    virtual_clinic.refuse_sealed(case)
     record, world = _case(case, site)
     if language:
         world = _language_world(case, site, record, world, seed or 0)

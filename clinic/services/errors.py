@@ -77,6 +77,7 @@ SENTENCES = {
         "The world model that this consultation began with is no longer served, and another would contradict it. "
         "What is here stays; open a new consultation on the case to go on."
     ),
+    "sealed": "Sealed patients are played by gates alone. Take one of virtual:train, :validation or :test.",
     "no_world": "No language world model is set up here. Let the case answer by itself, or ask your administrator.",
     "world_patient": "A real patient's case is never answered by a world model. Order the examination on the ward.",
     "world_needs_answer": "This record names no diagnosis, and a world model writes results of one. Replay it instead.",

@@ -18,7 +18,7 @@ from agents.world.virtual import BANK, SPLIT_SIZE, UnknownCase, bank, case_id, o
 from clinic.models import Case, CaseKind, KnowledgeCheck, Site, User
 from clinic.services import audit
 from clinic.services.cases import MAY_ENTER
-from clinic.services.errors import Refused
+from clinic.services.errors import SENTENCES, Refused
 from clinic.services.records import fields_of
 
 PATIENCE = timedelta(minutes=15)
@@ -27,6 +27,12 @@ PATIENCE = timedelta(minutes=15)
 def knowledge_version() -> str:
     """The hash of the knowledge files, without compiling them."""
     return digest(ROOT)
+
+
+def refuse_sealed(case: str) -> None:
+    """Raises Refused for the patients by whom a gate measures: whoever has seen one can no longer be measured by it."""
+    if case.startswith("virtual:sealed:"):
+        raise Refused(SENTENCES["sealed"])
 
 
 @transaction.atomic

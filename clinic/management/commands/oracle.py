@@ -12,6 +12,7 @@ from agents.world.play import MAX_STEPS, Story, greedy, play
 from agents.world.virtual import UnknownCase, open_case
 from clinic.management.base import Command as BaseCommand
 from clinic.services.errors import Refused
+from clinic.services.virtual_clinic import refuse_sealed
 
 BAR = 24
 
@@ -26,6 +27,7 @@ class Command(BaseCommand):
         parser.add_argument("--steps", type=int, default=MAX_STEPS)
 
     def run(self, **options: Any) -> dict[str, Any]:
+        refuse_sealed(options["case"])
         try:
             case = open_case(options["case"])
         except UnknownCase as error:

@@ -219,3 +219,10 @@ def test_a_reader_that_leaves_gets_no_traceback(tmp_path):
         child.stdout.close()
         assert child.stderr.read() == b""
     assert child.returncode == 1
+
+
+@pytest.mark.parametrize("command", ["oracle", "consult"])
+def test_a_sealed_patient_is_shown_to_nobody(command):
+    make.make_serving_agent()
+    with pytest.raises(CommandError, match="played by gates alone"):
+        call_command(command, "--case", "virtual:sealed:0003", stdout=io.StringIO(), stderr=io.StringIO())
