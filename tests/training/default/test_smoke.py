@@ -48,8 +48,8 @@ def finished(process):
     return json.loads(out.splitlines()[-1])
 
 
-def test_stopped_in_the_middle_it_goes_on_and_ships(home, tmp_path):
-    process = command(home, "--into", str(tmp_path / "agent-default"))
+def test_stopped_in_the_middle_it_goes_on_and_is_measured(home):
+    process = command(home, "--stage", "evaluate-cold-start")
     begun = home / "runs" / "default" / "0" / "cold-start" / "config.json"
     deadline = time.monotonic() + SECONDS
     while not begun.is_file() and process.poll() is None and time.monotonic() < deadline:
@@ -58,17 +58,21 @@ def test_stopped_in_the_middle_it_goes_on_and_ships(home, tmp_path):
     out, _ = process.communicate(timeout=SECONDS)
     assert process.returncode == 130
     assert "the same command goes on" in json.loads(out.splitlines()[-1])["error"]
+    told = finished(command(home, "--stage", "evaluate-cold-start"))
+    assert [stage["stage"] for stage in told["stages"]] == ["data", "cold-start", "evaluate-cold-start"]
+    (row,) = finished(command(home, "--stage", "table"))["table"]["rows"]
+    assert (row["row"], row["n"], row["seeds"]) == ("cold-start", 2, [0])
+
+
+@pytest.mark.drill
+def test_the_whole_chain_ships_and_makes_nothing_twice(home, tmp_path, drill_count):
+    if not drill_count(0, 1):
+        pytest.skip("twenty programs of the training environment one after another: with --drills")
     told = finished(command(home, "--into", str(tmp_path / "agent-default")))
     assert {row["row"] for row in told["table"]["rows"]} == set(stages.ROWS)
     assert all(row["n"] == 2 and row["seeds"] == [0] for row in told["table"]["rows"])
     manifest = shipped.shipped(tmp_path / "agent-default")
     assert manifest is not None
-    assert manifest["row"] == told["shipped"]["row"]
-    assert manifest["codec"] == "brief"
-
-
-def test_what_is_whole_is_not_made_again(home, tmp_path):
-    began = time.monotonic()
-    told = finished(command(home, "--into", str(tmp_path / "agent-default")))
-    assert sum(stage["seconds"] for stage in told["stages"]) == 0
-    assert time.monotonic() - began < SECONDS
+    assert (manifest["row"], manifest["codec"]) == (told["shipped"]["row"], "brief")
+    again = finished(command(home, "--into", str(tmp_path / "agent-default")))
+    assert sum(stage["seconds"] for stage in again["stages"]) == 0
