@@ -32,7 +32,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from training.trainers.dialogue import Dialogue, encode
 from training.trainers.model_folder import describe
-from training.trainers.workups import workup
+from training.trainers.plain_workups import workup
 
 RECIPE = 1
 """Raise it when what is made changes, so that older folders are not found."""

@@ -13,14 +13,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from agents.codecs import BriefCodec
 from agents.codecs.base import Codec
 from agents.codecs.brief import LENGTHS
 from agents.codecs.cards import facts_after
 from agents.knowledge.cards import about, search
 from agents.knowledge.conditions import Condition
 from agents.reading.facts import Facts, examination_named
-from agents.types import Action, ActionKind, Episode, Exchange, Hypothesis, HypothesisGroup, Inquiry, Observation
+from agents.types import Action, ActionKind, Exchange, Hypothesis, HypothesisGroup
 from agents.world.draw import signs_of
 from agents.world.frame import Frame
 from agents.world.oracle import Belief
@@ -55,11 +54,6 @@ PANELS = 14
 """Panels and examinations of several signs that are valued by simulation at each step."""
 
 
-def workup(number: int) -> list[dict[str, str]]:
-    """The whole consultation of training patient `number` in the brief codec, said plainly."""
-    return consultation(number, seed=number, codec=BriefCodec())
-
-
 def consultation(number: int, *, split: str = "train", seed: int, codec: Codec) -> list[dict[str, str]]:
     """The oracle's work-up of a virtual patient as chat messages, from the system's to the last action."""
     return written(number, split=split, seed=seed, codec=codec).messages
@@ -68,18 +62,6 @@ def consultation(number: int, *, split: str = "train", seed: int, codec: Codec) 
 def written(number: int, *, split: str = "train", seed: int, codec: Codec) -> Workup:
     """The same with what of it is to be learned; UnknownCase for an unknown split."""
     return _Teacher(open_case(case_id(split, number)), random.Random(f"{seed}:{split}:{number}"), codec, seed).workup()
-
-
-def messages_of(episode: Episode, inquiry: Inquiry, codec: Codec) -> list[dict[str, str]]:
-    """An episode said again in another codec's words, to its last action."""
-    actions = [turn.action for turn in episode.turns if turn.action]
-    answers: list[tuple[Observation, ...]] = [t.observations for t in episode.turns if t.role == "environment"]
-    exchanges = [
-        Exchange(codec.encode(action), codec.reply(seen))
-        for action, seen in zip(actions[: len(answers)], answers, strict=True)
-    ]
-    told = [message.as_dict() for message in codec.messages(inquiry, exchanges)]
-    return [*told, {"role": "assistant", "content": codec.encode(actions[-1])}]
 
 
 class QuickPlanner(Planner):
