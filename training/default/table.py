@@ -22,7 +22,7 @@ from training.default import folders, rows, stages
 from training.default.chain import ChainError
 from training.evaluation import calibration
 from training.evaluation.end_to_end import CaseResult, f1_of_means
-from training.evaluation.statistics import REPEATS, bootstrap_ci, ratio_ci
+from training.evaluation.statistics import REPEATS, bootstrap_ci, ratio_ci, share_ci
 from training.rundir import write_json
 
 Array = NDArray[np.float64]
@@ -44,6 +44,8 @@ MEASURES = (
     "ece", "deferred", "defer_quality", "malformed",
 )  # fmt: skip
 AMOUNTS = ("turns", "cost")
+SHARES = ("accuracy", "deferred", "malformed")
+"""Of 0/1 outcomes."""
 UNSURE = 0.5
 ECE_REPEATS = 300
 
@@ -126,10 +128,16 @@ def _means(per_seed: Sequence[Sequence[CaseResult]]) -> dict[str, Any]:
         "malformed": lambda r: r.end == str(End.MALFORMED),
     }
     columns = {name: _matrix(per_seed, measure) for name, measure in measured.items()}
-    found = {name: _number(float(column.mean()), bootstrap_ci(column)) for name, column in columns.items()}
+    found = {name: _number(float(column.mean()), _interval(name, column)) for name, column in columns.items()}
     both = np.column_stack([columns["precision"], columns["recall"]])
     together = harmonic(float(both[:, 0].mean()), float(both[:, 1].mean()))
     return {**found, "f1_of_means": _number(together, bootstrap_ci(both, statistic=f1_of_means))}
+
+
+def _interval(name: str, column: Array) -> tuple[float, float] | None:
+    """Of a share that is 0 or 1 on every case the exact one: 0 of 40 does not prove 0."""
+    alike = set(column) in ({0.0}, {1.0})
+    return share_ci(column) if alike and name in SHARES else bootstrap_ci(column)
 
 
 def _relative(per_seed: Sequence[Sequence[CaseResult]], oracle: Sequence[CaseResult]) -> dict[str, Any]:

@@ -85,7 +85,7 @@ class Command(base.Command):
 
     def tell(self, result: dict[str, Any]) -> None:
         for stage in result["stages"]:
-            self.stdout.write(f"{stage['stage']:24} {stage['seconds']:9.1f} s  {stage['content'][:12]}")
+            self.stdout.write(f"{stage['stage']:28} {stage['seconds']:9.1f} s  {stage['content'][:12]}")
         if "table" in result:
             self.stdout.write(table.text(result["table"]))
         if "shipped" in result:
