@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from clinic.models import ModelRole, ModelVersion
@@ -14,6 +14,8 @@ from clinic.services.errors import Refused
 from clinic.views.access import SignedIn, admins_only, training_only
 from training import serving, serving_pages
 from training.models import Deployment, DeploymentKind
+from training.serving import attributes, known_here
+from training.serving.card import card_of
 
 PATIENCE = 55.0
 """Seconds that a request waits for a server to start; proxies in front often end it after sixty."""
@@ -27,6 +29,15 @@ def deployment_list(request: SignedIn) -> HttpResponse:
     if request.htmx:
         return render(request, "training/_deployment_board.html", context)
     return render(request, "training/deployment_list.html", {**context, "history": serving_pages.history()})
+
+
+@require_GET
+def source_attributes(request: SignedIn, version: str) -> HttpResponse:
+    """Of the version, for whoever may see its card: what the reader's own site has measured fills some of them."""
+    found = get_object_or_404(ModelVersion, version=version)
+    told = attributes.groups(card_of(found), known_here.of(found, request.user))
+    name = "training/_source_attributes.html" if request.htmx else "training/source_attributes.html"
+    return render(request, name, {"version": found, "groups": told})
 
 
 @admins_only

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from agents import identity
@@ -41,4 +43,4 @@ async def test_tokens_that_were_not_said_are_far_away(server):
 
 
 async def test_requests_in_work_are_counted(server):
-    assert requests_running(server[0]) == 0
+    assert await asyncio.to_thread(requests_running, server[0]) == 0

@@ -1,4 +1,4 @@
-"""Pages of deployments."""
+"""Pages of deployments, and a version's source attributes."""
 
 from django.urls import path
 
@@ -13,4 +13,5 @@ urlpatterns = [
     path(ONE + "canary/", views_serving.canary, name="canary"),
     path(ONE + "shadow/", views_serving.shadow, name="shadow"),
     path(ONE + "withdraw/", views_serving.withdraw, name="withdraw"),
+    path("versions/<str:version>/attributes/", views_serving.source_attributes, name="source_attributes"),
 ]

@@ -10,11 +10,21 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, Q
 
 from clinic.answers import leader, ranked
 from clinic.fact_texts import complaint_groups
-from clinic.models import Consultation, Feedback, FeedbackKind, FeedbackStatus, Site, Turn, TurnRole, TurnStatus
+from clinic.models import (
+    Consultation,
+    Feedback,
+    FeedbackKind,
+    FeedbackStatus,
+    ModelVersion,
+    Site,
+    Turn,
+    TurnRole,
+    TurnStatus,
+)
 from clinic.naming import keyed
 from clinic.reliance import truth_of
 
@@ -53,13 +63,19 @@ class Held:
         return day - timedelta(days=day.weekday())
 
 
-def held(site: Site, *, since: datetime, until: datetime) -> list[Held]:
-    """Consultations begun in the window, oldest first; four queries whatever their number."""
+def held(site: Site, *, since: datetime, until: datetime, version: ModelVersion | None = None) -> list[Held]:
+    """Consultations begun in the window, oldest first, or those of one version; four queries whatever their number."""
     agents = Turn.objects.filter(role=TurnRole.AGENT).only(
         "consultation_id", "number", "status", "error_code", "action", "retracted_at"
     )
     rows = (
-        Consultation.objects.filter(site=site, agent_called=True, created_at__gte=since, created_at__lt=until)
+        Consultation.objects.filter(
+            Q() if version is None else Q(model_version=version),
+            site=site,
+            agent_called=True,
+            created_at__gte=since,
+            created_at__lt=until,
+        )
         .select_related("case", "model_version")
         .prefetch_related(Prefetch("turns", agents.order_by("number")), "outcomes")
         .defer("case__sheet")

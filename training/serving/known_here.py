@@ -45,5 +45,5 @@ def of(version: ModelVersion, user: User) -> Known:
     now = timezone.now()
     visible = Evaluation.objects.visible_to(user).filter(status=EvaluationStatus.SUCCEEDED)
     mine = visible.filter(Q(identity__version=version.version)).exclude(case_set__startswith="virtual:")
-    used = reading.held(user.site, since=now - timedelta(weeks=WEEKS), until=now)
-    return Known(tuple(mine.select_related("by")), tuple(row for row in used if row.version == version.version))
+    used = reading.held(user.site, since=now - timedelta(weeks=WEEKS), until=now, version=version)
+    return Known(tuple(mine.select_related("by")), tuple(used))

@@ -9,8 +9,7 @@ from django.template import Context
 
 from clinic.models import ModelVersion
 from training.gates import charts
-from training.serving import attributes, known_here
-from training.serving.card import Card, card_of
+from training.serving.card import card_of
 
 register = template.Library()
 
@@ -21,7 +20,7 @@ def version_story(context: Context, version: ModelVersion) -> dict[str, Any]:
 
     Pages of the training room are linked for people of the site that made it; clinicians read the card itself.
     """
-    user, card = context["user"], _card(version)
+    user, card = context["user"], card_of(version)
     mine = user.may_see_training and card.run is not None and card.run.site_id == user.site_id
     return {
         "card": card,
@@ -30,16 +29,3 @@ def version_story(context: Context, version: ModelVersion) -> dict[str, Any]:
         "groups": charts.grouped(card.checks),
         "last": card.deployments[0] if card.deployments else None,
     }
-
-
-@register.inclusion_tag("training/_source_attributes.html", takes_context=True)
-def source_attributes(context: Context, version: ModelVersion) -> dict[str, Any]:
-    """The source attributes of predictive decision support, from rows that the reader's site has."""
-    return {"groups": attributes.groups(_card(version), known_here.of(version, context["user"])), "total": 31}
-
-
-def _card(version: ModelVersion) -> Card:
-    """Asked for twice on a page, read once."""
-    found: Card = version.__dict__.setdefault("_told_card", None) or card_of(version)
-    version.__dict__["_told_card"] = found
-    return found

@@ -4,4 +4,5 @@ from __future__ import annotations
 
 READ = {"training:deployment_list"}
 ADMIN = {f"training:{name}" for name in ("rollback", "promote", "canary", "shadow", "withdraw")}
-NAMES = READ | ADMIN
+EVERYBODY = {"training:source_attributes"}
+NAMES = READ | ADMIN | EVERYBODY

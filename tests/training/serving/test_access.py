@@ -41,6 +41,11 @@ def test_the_page_is_for_those_who_see_training(candidate, role):
         assert (buttons in reply.content) is (role == Role.ADMIN)
 
 
+@pytest.mark.parametrize("role", Role.values)
+def test_the_source_attributes_are_for_everybody(candidate, role):
+    assert client_of(role).get(reverse("training:source_attributes", args=[candidate.version])).status_code == 200
+
+
 @pytest.mark.parametrize("role", [role for role in Role.values if role != Role.ADMIN])
 @pytest.mark.parametrize("name", [*ACTS, "rollback"])
 def test_only_an_administrator_decides(candidate, role, name):
@@ -57,10 +62,14 @@ def test_nothing_is_decided_by_a_link(candidate, name):
     assert client_of(Role.ADMIN).get(reverse(f"training:{name}", args=arguments)).status_code == 405
 
 
-@pytest.mark.parametrize("name", ["deployment_list", "rollback", *ACTS])
+PAGES = ("deployment_list", "source_attributes")
+
+
+@pytest.mark.parametrize("name", [*PAGES, "rollback", *ACTS])
 def test_strangers_are_asked_to_sign_in(candidate, name):
-    address = reverse(f"training:{name}", args=[candidate.version] if name in ACTS else [])
-    reply = Client().get(address) if name == "deployment_list" else Client().post(address)
+    of_one = name in ACTS or name == "source_attributes"
+    address = reverse(f"training:{name}", args=[candidate.version] if of_one else [])
+    reply = Client().get(address) if name in PAGES else Client().post(address)
     assert reply.status_code == 302
     assert reply.url.startswith(reverse("account_login"))
 

@@ -116,7 +116,7 @@ def test_the_card_tells_the_whole_story_to_a_clinician(served, cleared):
         "2 judgements", "of 3 physicians on 2 cases", "dddddddddddd", "What changed", "Trained further.",
         "1 of 2 judgements, split by patient", "2 no consent to learn from it", "1 near-duplicates",
         "Signed by", "Adjudicating physician", "204 sealed cases, profile demo",
-        "Trained on virtual patients", "never sees a real patient", "45 CFR 170.315(b)(11)(iv)", "As registered",
+        "Trained on virtual patients", "never sees a real patient", "As registered",
     ):  # fmt: skip
         assert words in page, words
     assert reverse("training:run_detail", args=[run.pk]) not in page, "a clinician cannot open it"
@@ -202,6 +202,16 @@ def test_what_was_measured_elsewhere_answers_the_attributes_of_other_sources(ser
     assert not found["Validity in local data"].known
     other = make_user(site=make_site())
     assert known_here.of(cleared, other).outside == ()
+
+
+def test_the_attributes_open_in_the_card_and_on_a_page_of_their_own(served, cleared):
+    client, address = signed_in(make_user()), reverse("training:source_attributes", args=[cleared.version])
+    assert address in client.get(reverse("version_detail", args=[cleared.version])).content.decode()
+    whole, part = client.get(address).content.decode(), client.get(address, headers={"HX-Request": "true"}).content
+    assert whole.count("<dt>") == part.count(b"<dt>") == 31
+    assert "<h1>Source attributes</h1>" in whole
+    assert b"<h1>" not in part
+    assert client.get(reverse("training:source_attributes", args=["dx-none"])).status_code == 404
 
 
 def test_local_validity_is_counted_and_small_groups_are_not_shown():
