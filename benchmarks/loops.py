@@ -47,22 +47,24 @@ class Rollout:
     def over(self) -> bool:
         return self.episode.end is not None
 
-    async def speak(self) -> None:
-        """Generate one assistant turn and read it."""
+    async def speak(self) -> int:
+        """Generate one assistant turn and read it; how many tokens it has."""
         done = await self.policy.say(self.inquiry, self.exchanges, priority=ROLLOUT_PRIORITY)
         self.said, self.action = done.text, None
+        tokens = done.usage.completion if done.usage else 0
         try:
             action = self.policy.parse(done.text)
         except MalformedAction:
             self._note("agent", done.text)
             self.episode.end = End.MALFORMED
-            return
+            return tokens
         self._note("agent", done.text, action)
         if action.kind.is_final:
             self.episode.end = End.FINISH if action.kind is ActionKind.DIAGNOSE else End.DEFER
             self.episode.diagnosis = action.target if action.kind is ActionKind.DIAGNOSE else None
         else:
             self.action = action
+        return tokens
 
     def hear(self, result: StepResult, max_turns: int) -> None:
         """Append what the environment brought."""
@@ -121,3 +123,14 @@ def rounds(concurrency: int) -> Loop:
         return await run_episodes(policies, [env for _, env in seats], limits=limits, concurrency=concurrency)
 
     return play
+
+
+async def first_turns(seats: Sequence[Seat], *, at_once: bool) -> float:
+    """Tokens per second of the first turns alone: what the engine gives whatever the order of work around it."""
+    rollouts = [await Rollout.start(policy, env) for policy, env in seats]
+    started = time.monotonic()
+    if at_once:
+        tokens = await asyncio.gather(*(rollout.speak() for rollout in rollouts))
+    else:
+        tokens = [await rollout.speak() for rollout in rollouts]
+    return sum(tokens) / (time.monotonic() - started)

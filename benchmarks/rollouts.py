@@ -9,7 +9,9 @@ GPUs. An examination or question takes the world half a second on average, as Di
 The loops take turns in every repeat, and each begins with an empty prefix cache where the engine
 can empty it. The sequential loop plays a sample of the episodes, other ones in each repeat: its rate does not depend on
 how many there are. Rewards and transcripts of every loop are compared with ours; where the engine answers by prompt
-and seed alone (`latency`), a reward that differs ends the benchmark with an error. Table, then one JSON object.
+and seed alone (`latency`), a reward that differs ends the benchmark with an error. The engine alone is timed too,
+first turns one at a time and all at once: no order of work gains more from a batch than it does. Table, then one JSON
+object.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import aiohttp
@@ -34,7 +37,7 @@ from agents.codecs import Codec, by_name
 from agents.policy import Policy
 from agents.types import MAX_TURNS, Episode, PolicyIdentity, Sampling
 from benchmarks.comparison import Run, Told, agreement, median_ratio, told
-from benchmarks.loops import Loop, Seat, lockstep, rounds, sequential
+from benchmarks.loops import Loop, Seat, first_turns, lockstep, rounds, sequential
 from benchmarks.relay import end
 from benchmarks.slow_world import slow
 from clinic.local.checks import temporary_home
@@ -77,8 +80,9 @@ def main() -> None:
         cases = case_set("virtual:test", limit=options.cases)
         contexts = [Context(case.answer, case.reference_examinations) for case in cases]
         engine = cleanup.enter_context(latency_engine() if options.engine == "latency" else cpu_engine())
-        runs = asyncio.run(Bench(options, engine, cases, contexts).run())
-    report(options, engine, runs)
+        bench = Bench(options, engine, cases, contexts)
+        runs, alone = asyncio.run(bench.run())
+    report(options, engine, runs, alone)
 
 
 @contextlib.contextmanager
@@ -127,11 +131,12 @@ class Bench:
     def copies(self) -> range:
         return range(self.options.copies)
 
-    async def run(self) -> dict[str, list[Run]]:
-        """Every repeat of every loop, ours first and last by turns."""
+    async def run(self) -> tuple[dict[str, list[Run]], dict[str, list[float]]]:
+        """Every repeat of every loop, ours first and last by turns; and the engine alone, in tokens per second."""
         concurrency = max(1, round(self.options.concurrency * self.engine.slots))
         ours = ("rounds", rounds(concurrency))
         runs: dict[str, list[Run]] = {"sequential": [], "lockstep": [], "rounds": []}
+        alone: dict[str, list[float]] = {"one": [], "all": []}
         async with PolicyClient(self.engine.url, self.engine.model, **PATIENCE) as client:
             for repeat in range(self.options.repeats):
                 theirs: list[tuple[str, Loop]] = [("sequential", sequential), ("lockstep", lockstep)]
@@ -139,7 +144,13 @@ class Bench:
                     run = await self.play(name, loop, client, repeat)
                     runs[name].append(run)
                     print(f"{name} {repeat + 1}/{self.options.repeats}: {run.summary()}", file=sys.stderr, flush=True)
-        return runs
+                alone["one"].append(await self.first(self.sample(repeat), client, at_once=False))
+                alone["all"].append(await self.first(range(len(self.cases))[: self.engine.slots], client, at_once=True))
+        return runs, alone
+
+    async def first(self, numbers: Sequence[int], client: PolicyClient, *, at_once: bool) -> float:
+        await empty_prefix_cache(self.engine.url)
+        return await first_turns([self.seat(number, client) for number in numbers], at_once=at_once)
 
     async def play(self, name: str, loop: Loop, client: PolicyClient, repeat: int) -> Run:
         numbers = self.sample(repeat) if name == "sequential" else list(range(len(self.cases)))
@@ -175,7 +186,9 @@ async def empty_prefix_cache(url: str) -> None:
         return
 
 
-def report(options: argparse.Namespace, engine: Engine, runs: dict[str, list[Run]]) -> None:
+def report(
+    options: argparse.Namespace, engine: Engine, runs: dict[str, list[Run]], alone: dict[str, list[float]]
+) -> None:
     print(
         f"{engine.name} engine, {engine.slots} slots, {options.cases} cases x {options.copies}, {options.repeats} runs"
     )
@@ -190,6 +203,9 @@ def report(options: argparse.Namespace, engine: Engine, runs: dict[str, list[Run
             f"x {ratio['ratio']:.2f} {name} (aimed at {engine.targets[name]}); rewards equal in "
             f"{same['equal_rewards']} of {same['compared']}, transcripts in {same['equal_transcripts']}"
         )
+    one, every = median(alone["one"]), median(alone["all"])
+    found["engine_alone"] = {"one_at_a_time": round(one, 1), "all_at_once": round(every, 1), "unit": "tokens/s"}
+    print(f"the engine alone, first turns: {one:.1f} tokens/s one at a time, {every:.1f} at once: x {every / one:.2f}")
     found["repeats"] = {name: [run.as_dict() for run in done] for name, done in runs.items()}
     print(json.dumps(found))
     unequal = [name for name in ("sequential", "lockstep") if found[name]["equal_rewards"] < found[name]["compared"]]

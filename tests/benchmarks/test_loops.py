@@ -12,10 +12,11 @@ from agents.client import Completion
 from agents.codecs import DialectCodec
 from agents.environment import ConsultationEnv
 from agents.rollout import run_episodes
+from agents.sse import Usage
 from agents.types import End, PolicyIdentity, Sampling
 from benchmarks import scripted
 from benchmarks.comparison import Run, Told, agreement, median_ratio, told
-from benchmarks.loops import lockstep, rounds, sequential
+from benchmarks.loops import first_turns, lockstep, rounds, sequential
 from benchmarks.slow_world import SPREAD, SlowWorld
 from training.evaluation.cases import case_set
 from training.methods.rewards import Context
@@ -40,7 +41,7 @@ class Scripted:
         self.log.append("said")
         messages = [message.as_dict() for message in CODEC.messages(inquiry, exchanges)]
         text = scripted.answer(messages, self.seed)
-        return Completion("Well." if self.seed == 2 and len(exchanges) == 2 else text, "stop")
+        return Completion("Well." if self.seed == 2 and len(exchanges) == 2 else text, "stop", Usage(300, 40))
 
     def parse(self, text):
         return CODEC.parse(text)
@@ -105,6 +106,13 @@ def test_our_loop_knows_no_barrier():
     log = [entry[0] if isinstance(entry, tuple) else entry for entry in play("rounds")[1]]
     changes = sum(one != other for one, other in itertools.pairwise(log))
     assert changes > 4 * 5
+
+
+def test_the_engine_alone_speaks_first_turns_one_by_one_or_all_at_once():
+    for at_once, order in ((False, ["say", "said"] * len(CASES)), (True, ["say"] * len(CASES) + ["said"] * len(CASES))):
+        log = []
+        assert asyncio.run(first_turns(list(seats(log)), at_once=at_once)) > 40
+        assert log == order, "and the environment is not asked"
 
 
 def test_a_difference_is_seen():
