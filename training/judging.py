@@ -73,7 +73,7 @@ def start(*, queue: AnnotationQueue, name: str, by: User) -> JudgeRun:
     if not queue.items.filter(other=None).exists():
         raise Refused(SENTENCES["compares"])
     chosen = judges.instrument(name)
-    run, made = JudgeRun.objects.select_for_update().get_or_create(
+    run, made = JudgeRun.objects.select_for_update(no_key=True).get_or_create(
         queue=queue, judge=chosen.identity, defaults={"name": name, "by": by}
     )
     if not made:
@@ -209,7 +209,7 @@ def _write(
     ratings: Sequence[Rating],
     identity: dict[str, Any],
 ) -> Annotation:
-    QueueItem.objects.select_for_update().get(pk=item.pk)
+    QueueItem.objects.select_for_update(no_key=True).get(pk=item.pk)
     _of(run).filter(item=item).delete()
     found = score([one.as_criterion() for one in criteria], ratings)
     made = Annotation.objects.create(

@@ -38,7 +38,11 @@ def flush() -> int:
 def _try(number: int) -> bool:
     """Whether the message is out; the row is locked meanwhile, so that two senders do not send it both."""
     with transaction.atomic():
-        message = OutboxMessage.objects.select_for_update(skip_locked=True).filter(pk=number, sent_at=None).first()
+        message = (
+            OutboxMessage.objects.select_for_update(no_key=True, skip_locked=True)
+            .filter(pk=number, sent_at=None)
+            .first()
+        )
         if message is None:
             return True
         try:

@@ -72,7 +72,7 @@ def settle(*, item: QueueItem) -> Annotation | None:
     None while some are missing, or where they disagree: then an adjudicator settles it. What an adjudicator settled
     stands. A gold item is never settled: what is known of it stands on another item, and these judgements test people.
     """
-    QueueItem.objects.select_for_update().get(pk=item.pk)
+    QueueItem.objects.select_for_update(no_key=True).get(pk=item.pk)
     standing = item.annotations.filter(authoritative=True).first()
     if item.gold or (standing and standing.origin == AnnotationOrigin.ADJUDICATION):
         return standing
@@ -89,7 +89,7 @@ def settle(*, item: QueueItem) -> Annotation | None:
 @transaction.atomic
 def adjudicate(*, item: QueueItem, by: User, sheet: dict[str, Any], reason: str) -> Annotation:
     """The sheet of somebody who did not judge it, with the reason; it replaces what was settled before."""
-    QueueItem.objects.select_for_update().get(pk=item.pk)
+    QueueItem.objects.select_for_update(no_key=True).get(pk=item.pk)
     found = dispute_of(item.pk, by)
     if found is None:
         raise Refused(SENTENCES["may_not"])

@@ -109,7 +109,7 @@ def _import_one(name: str, data: dict[str, Any], site: Site, report: ImportRepor
 
 def _put(data: dict[str, Any], line: Line, site: Site) -> str:
     """accepted, updated or unchanged; raises Unreadable where something it names is not at this site."""
-    there = Annotation.objects.select_for_update(of=("self",)).filter(pk=line.id).first()
+    there = Annotation.objects.select_for_update(no_key=True, of=("self",)).filter(pk=line.id).first()
     if there is not None:
         if there.item.queue.site_id != site.pk:
             raise Unreadable("an annotation of another site has this id")

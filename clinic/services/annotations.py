@@ -105,11 +105,11 @@ def _submit(annotation: Annotation, by: User, sheet: dict[str, Any]) -> Annotati
 
 def _locked(annotation: Annotation, by: User) -> Annotation:
     """The row as it is now and locked, with its criteria; the item’s lock comes first, as wherever it changes hands."""
-    QueueItem.objects.select_for_update().filter(pk=annotation.item_id).values_list("pk").first()
+    QueueItem.objects.select_for_update(no_key=True).filter(pk=annotation.item_id).values_list("pk").first()
     criteria = array_of(RubricCriterion, Q(version=OuterRef("rubric_version"), kept=True))
     related = ("item__queue__site", "item__consultation__case", "item__consultation__site")
     rows = Annotation.objects.visible_to(by).select_related(*related).annotate(criterion_rows=criteria)
-    rows = rows.select_for_update(of=("self",))
+    rows = rows.select_for_update(no_key=True, of=("self",))
     current = rows.filter(pk=annotation.pk, origin=AnnotationOrigin.PERSON).first()
     if current is None or current.annotator_id != by.pk:
         raise Refused(SENTENCES["not_yours"])

@@ -77,7 +77,9 @@ def _decide(ids: Sequence[UUID], by: User, what: str, reason: str) -> Decided:
         raise Refused(SAYS["nothing_chosen"])
     if len(ids) > MOST:
         raise Refused(SAYS["too_many"])
-    rows = list(Feedback.objects.visible_to(by).select_for_update(of=("self",)).filter(pk__in=ids).order_by("pk"))
+    rows = list(
+        Feedback.objects.visible_to(by).select_for_update(no_key=True, of=("self",)).filter(pk__in=ids).order_by("pk")
+    )
     own = [row for row in rows if row.by_id == by.pk]
     others = [row for row in rows if row.by_id != by.pk]
     movable = [row for row in others if row.status in FROM[what]]

@@ -131,7 +131,7 @@ def key_of(record: CaseRecord) -> str:
 def put(*, record: CaseRecord, kind: str, site: Site, by: User | None) -> str:
     """Make or update the case with this key at this site: "accepted", "updated" or "unchanged"."""
     fields = fields_of(record)
-    found = Case.objects.select_for_update().filter(site=site, key=record.id).first()
+    found = Case.objects.select_for_update(no_key=True).filter(site=site, key=record.id).first()
     if found is None:
         Case.objects.create(site=site, kind=kind, created_by=by, **fields)
         return "accepted"

@@ -66,13 +66,17 @@ def allow(*, feedback: Feedback, by: User, consent: bool) -> None:
 
 def undo_decision(consultation: Consultation, turn: Turn, by: User) -> None:
     """The step that answered this turn's recommendation was undone: what it said about it counts no longer."""
-    given = Feedback.objects.select_for_update().filter(consultation=consultation, turn=turn, kind__in=DECISIONS)
+    given = Feedback.objects.select_for_update(no_key=True).filter(
+        consultation=consultation, turn=turn, kind__in=DECISIONS
+    )
     for row in given.exclude(status=FeedbackStatus.WITHDRAWN):
         row.move_to(FeedbackStatus.WITHDRAWN, by=by, reason="undone")
 
 
 def _mine(feedback: Feedback, by: User) -> Feedback:
-    current = Feedback.objects.visible_to(by).select_for_update(of=("self",)).filter(pk=feedback.pk).first()
+    current = (
+        Feedback.objects.visible_to(by).select_for_update(no_key=True, of=("self",)).filter(pk=feedback.pk).first()
+    )
     if current is None or current.by_id != by.pk:
         raise Refused(SENTENCES["not_given_by_you"])
     if current.status == FeedbackStatus.WITHDRAWN:

@@ -155,7 +155,7 @@ def _rank(wanted: list[str], phrase: list[str]) -> int | None:
 def _changing(draft: IntakeDraft, by: User) -> Iterator[IntakeDraft]:
     """The draft's row, locked and saved at the end: two requests of one page never overwrite each other."""
     with transaction.atomic():
-        current = IntakeDraft.objects.visible_to(by).select_for_update().filter(pk=draft.pk).first()
+        current = IntakeDraft.objects.visible_to(by).select_for_update(no_key=True).filter(pk=draft.pk).first()
         if current is None:
             raise Refused("This draft is no longer open: it became a case, or was discarded.")
         yield current

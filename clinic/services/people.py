@@ -123,7 +123,7 @@ def _check(person: User, *, by: User | None) -> None:
 
 def _check_not_last_admin(person: User) -> None:
     # The site's row is the lock: two administrators who demote each other at once do it one after the other.
-    Site.objects.select_for_update().get(people=person)
+    Site.objects.select_for_update(no_key=True).get(people=person)
     others = User.objects.filter(site=person.site_id, role=Role.ADMIN, is_active=True).exclude(pk=person.pk)
     if not others.exists():
         raise Refused(LAST_ADMIN)

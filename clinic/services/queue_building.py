@@ -137,13 +137,13 @@ def build(
 @transaction.atomic
 def close(*, queue: AnnotationQueue, by: User) -> None:
     """Nothing more is taken or submitted; what is in work ends, with its drafts kept."""
-    current = AnnotationQueue.objects.visible_to(by).select_for_update().filter(pk=queue.pk).first()
+    current = AnnotationQueue.objects.visible_to(by).select_for_update(no_key=True).filter(pk=queue.pk).first()
     if current is None or not by.may_run_queues:
         raise Refused(SENTENCES["may_not_keep"])
     if current.closed_at:
         return
     # The items first, as everybody who changes hands does.
-    list(current.items.select_for_update().order_by("position", "pk").values_list("pk"))
+    list(current.items.select_for_update(no_key=True).order_by("position", "pk").values_list("pk"))
     left = Annotation.objects.filter(item__queue=current, origin=AnnotationOrigin.PERSON)
     for one in left.filter(status__in=[AnnotationStatus.OPEN, AnnotationStatus.RETURNED]):
         one.move_to(AnnotationStatus.EXPIRED, by=by, reason="the queue was closed")

@@ -178,7 +178,7 @@ def reassign(*, annotation: Annotation, to: User | None, by: User) -> Annotation
 @transaction.atomic
 def expire(*, now: datetime | None = None) -> int:
     """Every reservation that ran out; how many. Whoever takes an item looks for itself, and waits for this at most."""
-    rows = Annotation.objects.filter(_lapsed(now)).select_for_update(skip_locked=True, of=("self",))
+    rows = Annotation.objects.filter(_lapsed(now)).select_for_update(no_key=True, skip_locked=True, of=("self",))
     return _expire(list(rows.select_related("item__queue__site")))
 
 
@@ -230,7 +230,7 @@ def _free_of(queue: AnnotationQueue, by: User, skip: bool) -> Annotation | None:
 def _candidates(by: User, queue: AnnotationQueue, skip: bool) -> QuerySet[QueueItem]:
     """Items with a free place that this person may judge, locked as they are read."""
     items = open_to(by).filter(queue=queue)
-    return items.select_related("queue").select_for_update(skip_locked=skip, of=("self",))
+    return items.select_related("queue").select_for_update(no_key=True, skip_locked=skip, of=("self",))
 
 
 def open_to(person: User) -> QuerySet[QueueItem]:
@@ -312,7 +312,7 @@ def _holders(item: QueueItem) -> set[int]:
 
 def _expire_of(item: QueueItem) -> None:
     """Under the item's lock; a row that `expire` holds is waited for, and left out once it is no longer open."""
-    _expire(list(item.annotations.filter(_lapsed()).order_by("pk").select_for_update()))
+    _expire(list(item.annotations.filter(_lapsed()).order_by("pk").select_for_update(no_key=True)))
 
 
 def _expire(rows: list[Annotation]) -> int:
@@ -325,11 +325,15 @@ def _expire(rows: list[Annotation]) -> int:
 def _locked(annotation: Annotation) -> Annotation:
     """As it is now, its item locked first: whoever changes hands waits there; only `expire` locks the row alone."""
     _lock(annotation.item_id)
-    return _read(annotation.pk, Annotation.objects.select_for_update(of=("self",)))
+    return _read(annotation.pk, Annotation.objects.select_for_update(no_key=True, of=("self",)))
 
 
 def _lock(item: UUID) -> QueueItem:
-    return QueueItem.objects.select_for_update(of=("self",)).select_related("queue", "consultation").get(pk=item)
+    return (
+        QueueItem.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("queue", "consultation")
+        .get(pk=item)
+    )
 
 
 def _read(pk: UUID, rows: QuerySet[Annotation] | None = None) -> Annotation:

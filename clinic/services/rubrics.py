@@ -105,7 +105,7 @@ def create(
 def new_version(*, rubric: Rubric, by: User) -> RubricVersion:
     """What is in force, copied to be changed; the version it was copied from stays as it is."""
     _writer_site(by)
-    if not Rubric.objects.visible_to(by).select_for_update().filter(pk=rubric.pk).exists():
+    if not Rubric.objects.visible_to(by).select_for_update(no_key=True).filter(pk=rubric.pk).exists():
         raise Refused(SENTENCES["not_yours"])
     versions = list(rubric.versions.order_by("-number"))
     if any(version.is_open for version in versions):
@@ -176,7 +176,11 @@ def archive(*, rubric: Rubric, by: User, away: bool = True) -> None:
 
 def lock(version: RubricVersion) -> RubricVersion:
     """The row as it stands, held until the transaction ends."""
-    return RubricVersion.objects.select_for_update(of=("self",)).select_related("rubric__case").get(pk=version.pk)
+    return (
+        RubricVersion.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("rubric__case")
+        .get(pk=version.pk)
+    )
 
 
 def _checked(version: RubricVersion, read: bool) -> list[Problem]:

@@ -189,7 +189,7 @@ def begin_shadow(*, version: ModelVersion, by: User | None, reason: str = "") ->
 @transaction.atomic
 def keep_fingerprint(*, version: ModelVersion, name: str, fingerprint: dict[str, object], source: str) -> ModelVersion:
     """What its weights answer to the identity probes; kept once, since a later one could be another's."""
-    locked = ModelVersion.objects.select_for_update().get(pk=version.pk)
+    locked = ModelVersion.objects.select_for_update(no_key=True).get(pk=version.pk)
     if "fingerprint" not in locked.manifest:
         locked.manifest |= {"probe": name, "fingerprint": fingerprint, "fingerprint_from": source}
         locked.save(update_fields=["manifest"])

@@ -136,7 +136,9 @@ def _wake() -> None:
 def _claim(now: datetime, *, besides: Sequence[int] = ()) -> WebhookDelivery | None:
     """The row due longest, but for `besides`; counted as tried first: a worker that dies in it cannot try for ever."""
     with transaction.atomic():
-        due = WebhookDelivery.objects.select_for_update(skip_locked=True, of=("self",)).filter(due_at__lte=now)
+        due = WebhookDelivery.objects.select_for_update(no_key=True, skip_locked=True, of=("self",)).filter(
+            due_at__lte=now
+        )
         WebhookDelivery.objects.filter(pk__in=due.filter(tries__gte=MOST_TRIES)).update(due_at=None, error=DIED)
         row = due.exclude(pk__in=besides).select_related("webhook").order_by("due_at", "pk").first()
         if row is not None:

@@ -35,7 +35,7 @@ def write_record(
     texts = {name: text.replace("\x00", "").strip() for name, text in texts.items()}
     if not all(texts[name] for name in TEXTS):
         raise Refused(SENTENCES["needs_texts"])
-    record = ChangeRecord.objects.select_for_update().filter(gate=gate).first()
+    record = ChangeRecord.objects.select_for_update(no_key=True).filter(gate=gate).first()
     if record and record.signatures.exists():
         raise Refused(SENTENCES["signed_already"])
     wanted = {**texts, "by": by, "digest": digest_of(gate, texts)}
@@ -53,7 +53,11 @@ def write_record(
 @transaction.atomic
 def sign(*, record: ChangeRecord, by: User, role: str, read: str | None = None) -> Signature:
     """One signature; `read` is the digest of what the person had on the screen. Raises Refused."""
-    record = ChangeRecord.objects.select_for_update(of=("self",)).select_related("gate__candidate").get(pk=record.pk)
+    record = (
+        ChangeRecord.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("gate__candidate")
+        .get(pk=record.pk)
+    )
     _may_sign(record, by, role)
     if read is not None and read != record.digest:
         raise Refused(SENTENCES["read_another"])

@@ -37,7 +37,7 @@ def start(
     wanted = profiles.load(profile)
     baseline = baseline or versions.serving_agent()[0]
     # One at a time: two starts that look at the same rows must not both find nothing.
-    ModelVersion.objects.select_for_update().get(pk=candidate.pk)
+    ModelVersion.objects.select_for_update(no_key=True).get(pk=candidate.pk)
     site = _may_start(candidate, baseline, wanted, by)
     gate = Gate.objects.create(
         site=site,

@@ -19,7 +19,7 @@ from training.runs.sentences import SENTENCES
 def cancel(*, run: Run, by: User) -> Run:
     """A waiting run ends here, and one whose worker is silent; a running one is asked. Raises Refused."""
     check_admin(by, run.site)
-    held = Run.objects.select_for_update().get(pk=run.pk)
+    held = Run.objects.select_for_update(no_key=True).get(pk=run.pk)
     if held.status == RunStatus.QUEUED:
         reason = SENTENCES["cancelled"].format(name=by.display_name)
         held.move_to(RunStatus.CANCELLED, by=by, reason=reason, finished_at=timezone.now(), doing="")
@@ -50,7 +50,7 @@ def resume(*, run: Run, by: User) -> Run:
 @transaction.atomic
 def _queued_again(run: Run, by: User) -> Run:
     check_admin(by, run.site)
-    held = Run.objects.select_for_update().get(pk=run.pk)
+    held = Run.objects.select_for_update(no_key=True).get(pk=run.pk)
     if held.status not in (RunStatus.FAILED, RunStatus.CANCELLED):
         raise Refused(SENTENCES["not_resumable"].format(status=held.get_status_display().lower()))
     if held.snapshot:

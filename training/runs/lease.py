@@ -29,7 +29,7 @@ def claim(run_id: UUID | str) -> Held | None:
     """The run for this process, if it waits or its holder went silent; None otherwise. The database's clock decides."""
     free = Q(status=RunStatus.QUEUED) | Q(status=RunStatus.RUNNING, lease_until__lt=Now())
     with transaction.atomic():
-        run = Run.objects.select_for_update(skip_locked=True, of=("self",)).filter(free, pk=run_id).first()
+        run = Run.objects.select_for_update(no_key=True, skip_locked=True, of=("self",)).filter(free, pk=run_id).first()
         if run is None:
             return None
         reason = f"taken over from {run.worker}" if run.status == RunStatus.RUNNING else ""
@@ -84,7 +84,7 @@ class Held:
     def settled(self) -> Iterator[Run]:
         """The row, locked for the transaction that ends the run or changes what belongs to it. Or LostLease."""
         with transaction.atomic():
-            mine = Run.objects.select_for_update(of=("self",)).filter(
+            mine = Run.objects.select_for_update(no_key=True, of=("self",)).filter(
                 pk=self.run.pk, fence=self.fence, status=RunStatus.RUNNING
             )
             run = mine.select_related("site", "by", "snapshot", "start").first()

@@ -84,7 +84,7 @@ def look_at_all(now: datetime | None = None) -> int:
 def look_at(number: int, *, now: datetime | None = None) -> bool:
     """Whether a run began; two lookers at once begin one."""
     schedule = (
-        Schedule.objects.select_for_update(skip_locked=True, of=("self",))
+        Schedule.objects.select_for_update(no_key=True, skip_locked=True, of=("self",))
         .select_related("site", "by")
         .filter(pk=number)
         .first()

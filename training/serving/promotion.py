@@ -224,7 +224,7 @@ def _keep_from_patients(version: ModelVersion, gate: Gate | None) -> None:
     if gate is None or gate.profile != DEMO:
         return
     # As it is now: the probe may have kept a fingerprint since `version` was read.
-    locked = ModelVersion.objects.select_for_update().get(pk=version.pk)
+    locked = ModelVersion.objects.select_for_update(no_key=True).get(pk=version.pk)
     if not locked.manifest.get("demo"):
         locked.manifest |= {"demo": True}
         locked.save(update_fields=["manifest"])
