@@ -42,9 +42,10 @@ def follow(case: VirtualCase, ahead: float, most: int) -> Followed:
     exchanges: list[Exchange] = []
     cost = 0.0
     while True:
-        first, second, *rest = search(facts_after(case.inquiry(), exchanges))
+        cards = search(facts_after(case.inquiry(), exchanges))
+        first, second = cards[:2]
         done = {exchange.said for exchange in exchanges}
-        wanted = [name for card in (first, second, *rest)[:LOOKED_AT] for name in card.settling]
+        wanted = [name for card in cards[:LOOKED_AT] for name in card.settling]
         wanted = [name for name in wanted if SAID.format(name) not in done]
         if not wanted or len(exchanges) >= most or first.score - second.score >= ahead:
             return Followed(first.condition == case.patient.condition.id, len(exchanges), cost)

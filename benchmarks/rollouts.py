@@ -80,8 +80,7 @@ def main() -> None:
         cases = case_set("virtual:test", limit=options.cases)
         contexts = [Context(case.answer, case.reference_examinations) for case in cases]
         engine = cleanup.enter_context(latency_engine() if options.engine == "latency" else cpu_engine())
-        bench = Bench(options, engine, cases, contexts)
-        runs, alone = asyncio.run(bench.run())
+        runs, alone = asyncio.run(Bench(options, engine, cases, contexts).run())
     report(options, engine, runs, alone)
 
 

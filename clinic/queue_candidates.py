@@ -25,6 +25,7 @@ from clinic.models import (
     TurnStatus,
     User,
 )
+from clinic.models.case import SEALED
 from clinic.naming import keyed
 from clinic.opinions import disagreeing
 from clinic.queue_query import End, QueueQuery, Stratum
@@ -63,7 +64,7 @@ def find(query: QueueQuery, by: User) -> Found:
 
 def _consultations(query: QueueQuery, by: User) -> QuerySet[Consultation]:
     """Where the agent never spoke there is nothing to judge; sealed cases are the gate's alone."""
-    rows = Consultation.objects.visible_to(by).exclude(case__key__startswith="virtual:sealed:")
+    rows = Consultation.objects.visible_to(by).exclude(case__key__startswith=SEALED)
     wanted: dict[str, Any] = {
         "status__in": query.statuses,
         "case__kind__in": query.kinds,

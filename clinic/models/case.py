@@ -20,12 +20,16 @@ class CaseKind(models.TextChoices):
     VIRTUAL = "virtual", "Virtual"
 
 
+SEALED = "virtual:sealed:"
+"""How the keys of the patients begin by whom a gate measures, and whom nobody else may see."""
+
+
 class CaseQuerySet(models.QuerySet["Case"]):
     def visible_to(self, user: User) -> CaseQuerySet:
         """The site's cases; a researcher never sees a real patient's, and only the gate reads sealed ones."""
         if not user.is_active or user.site_id is None:
             return self.none()
-        cases = self.filter(site=user.site_id, deleted_at=None).exclude(key__startswith="virtual:sealed:")
+        cases = self.filter(site=user.site_id, deleted_at=None).exclude(key__startswith=SEALED)
         return cases.exclude(kind=CaseKind.PATIENT) if user.role == Role.RESEARCHER else cases
 
     def with_consultation_count(self) -> CaseQuerySet:

@@ -16,6 +16,7 @@ from agents.knowledge.files import ROOT, digest
 from agents.world.model import model
 from agents.world.virtual import BANK, SPLIT_SIZE, UnknownCase, bank, case_id, open_case
 from clinic.models import Case, CaseKind, KnowledgeCheck, Site, User
+from clinic.models.case import SEALED
 from clinic.services import audit
 from clinic.services.cases import MAY_ENTER
 from clinic.services.errors import SENTENCES, Refused
@@ -31,7 +32,7 @@ def knowledge_version() -> str:
 
 def refuse_sealed(case: str) -> None:
     """Raises Refused for the patients by whom a gate measures: whoever has seen one can no longer be measured by it."""
-    if case.startswith("virtual:sealed:"):
+    if case.startswith(SEALED):
         raise Refused(SENTENCES["sealed"])
 
 
@@ -41,7 +42,7 @@ def open_bank(*, site: Site, by: User | None) -> int:
 
     Unused cases of an earlier version of the knowledge make room: their patients can no longer be drawn.
     """
-    last = f"virtual:sealed:{BANK['sealed'] - 1:04d}@{knowledge_version()}"
+    last = f"{SEALED}{BANK['sealed'] - 1:04d}@{knowledge_version()}"
     if Case.objects.filter(site=site, key=last).exists():  # made in one transaction: all are there
         return 0
     wanted = bank()
