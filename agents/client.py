@@ -36,6 +36,8 @@ __all__ = [
 ]
 
 CONNECT_SECONDS = 5.0
+KEPT_SECONDS = 4.0
+"""An idle connection; less than the 5 s after which uvicorn, below vLLM, closes it: a request on a closed one fails."""
 CONTEXT_WORDS = ("maximum context length", "context length of")
 
 
@@ -193,7 +195,7 @@ class PolicyClient:
         loop = asyncio.get_running_loop()
         if self._http is None or self._http.closed or self._loop is not loop:
             # No limit of connections: the engine queues, and a waiting clinician must not queue behind rollouts here.
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=30)
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_SECONDS)
             timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
             self._http = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
             self._loop = loop

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Protocol
 
 from agents.client import Completion, PolicyClient
@@ -35,12 +36,17 @@ class Speaker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What speaks. `identity.prompt` must be the codec's digest: ValueError, since a wrong identity is silent."""
+    """What speaks. `identity.prompt` must be the codec's digest: ValueError, since a wrong identity is silent.
+
+    `case` gives each turn of each case its own seed, made of the sampling's: an engine that starts every request anew
+    from one seed draws the same noise for all of them.
+    """
 
     client: PolicyClient
     codec: Codec
     sampling: Sampling
     identity: PolicyIdentity
+    case: str = ""
 
     def __post_init__(self) -> None:
         if self.identity.prompt != self.codec.digest or self.identity.sampling != self.sampling:
@@ -58,11 +64,17 @@ class Policy:
         """The raw text of the next turn; raises PolicyError."""
         return await self.client.complete(
             self.codec.messages(inquiry, exchanges, force_final=force_final),
-            sampling=self.sampling,
+            sampling=self._sampling(len(exchanges)),
             response_format=self.codec.response_format(force_final=force_final),
             priority=priority,
             tokens=tokens,
         )
+
+    def _sampling(self, turn: int) -> Sampling:
+        if not self.case or self.sampling.seed is None:
+            return self.sampling
+        digest = blake2b(f"{self.sampling.seed}/{self.case}/{turn}".encode(), digest_size=4).digest()
+        return replace(self.sampling, seed=int.from_bytes(digest) % 2**31)
 
     def parse(self, text: str) -> Action:
         """The action of a raw text, or MalformedAction."""

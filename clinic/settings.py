@@ -172,6 +172,7 @@ CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     "expire_reservations": {"task": "clinic.tasks.expire_reservations", "schedule": 60.0, "options": {"expires": 50}},
     "deliver_webhooks": {"task": "clinic.tasks.deliver_webhooks", "schedule": 60.0, "options": {"expires": 50}},
+    "serve_what_is_named": {"task": "clinic.tasks.serve_what_is_named", "schedule": 10.0, "options": {"expires": 9}},
     "send_outbox": {"task": "training.tasks.send_outbox", "schedule": 10.0, "options": {"expires": 9}},
     "recover_runs": {"task": "training.tasks.recover_runs", "schedule": 30.0, "options": {"expires": 25}},
     "check_identities": {"task": "training.tasks.check_identities", "schedule": 60.0, "options": {"expires": 50}},

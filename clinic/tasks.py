@@ -11,7 +11,7 @@ from django.core.cache import caches
 from django.utils import timezone
 
 from clinic.models import Site
-from clinic.services import confidence, endpoints, queues, rubric_drafts, virtual_clinic, webhooks
+from clinic.services import confidence, endpoints, queues, rubric_drafts, versions, virtual_clinic, webhooks
 from clinic.streaming import recovery
 
 
@@ -25,6 +25,12 @@ def recover_turns() -> int:
 def probe_endpoints() -> int:
     """One decoded token from every active endpoint; how many answered."""
     return endpoints.probe_all()
+
+
+@shared_task
+def serve_what_is_named() -> bool:
+    """Every ten seconds: at a first start the weights are made after the pages are there; whether an agent serves."""
+    return versions.serve_what_is_named()
 
 
 @shared_task

@@ -9,7 +9,7 @@ from clinic.services.errors import Refused
 from clinic.views.access import SignedIn
 from clinic.views.paging import page_of
 from training import comparing, tables
-from training.models import EvaluatedEpisode, Evaluation
+from training.models import CaseEnd, EvaluatedEpisode, Evaluation, Protocol
 from training.reading import consultation
 from training.standings import standings
 
@@ -47,9 +47,12 @@ def evaluation_detail(request: SignedIn, evaluation_id: int) -> HttpResponse:
     evaluation = Evaluation.objects.visible_to(request.user).filter(pk=evaluation_id).first()
     if evaluation is None:
         raise Http404("There is no such evaluation, or it is not open to you.")
+    asked = request.GET.get("ended", "")
     context = {
         "evaluation": evaluation,
-        "page": page_of(evaluation.episodes.defer("episode", "result"), request),
+        "ends": None if evaluation.protocol == Protocol.SINGLE_TURN else evaluation.episodes.by_end(),
+        "ended": asked if asked in CaseEnd.values else "",
+        "page": page_of(evaluation.episodes.that_ended(asked).defer("episode", "result"), request),
         "others": comparing.comparable(evaluation),
         **tables.tables_of(evaluation),
     }

@@ -5,6 +5,7 @@ from agents.matching.diagnoses import (
     DiagnosisMatch,
     ListingRule,
     match_diagnosis,
+    named_condition,
     settle_diagnosis,
 )
 from agents.matching.exams import ExamAgreement, judge_count_compat, match_examinations
@@ -19,6 +20,7 @@ __all__ = [
     "judge_count_compat",
     "match_diagnosis",
     "match_examinations",
+    "named_condition",
     "ontology",
     "settle_diagnosis",
 ]

@@ -92,7 +92,7 @@ async def settle_diagnosis(
 
 def _pair(predicted: str, reference: str, known: Ontology) -> DiagnosisMatch:
     """One name against the reference."""
-    left, right = known.resolve(predicted), _reference(reference, known)
+    left, right = known.resolve(predicted), named_condition(reference, known)
     ids = left.condition if left else None, right.condition if right else None
     if _spelled_alike(predicted, reference):
         return DiagnosisMatch(True, "same words", predicted, 1, *ids)
@@ -102,8 +102,12 @@ def _pair(predicted: str, reference: str, known: Ontology) -> DiagnosisMatch:
     return DiagnosisMatch(None, "undecided", predicted, 1, *ids)
 
 
-def _reference(reference: str, known: Ontology) -> Resolved | None:
-    """A reference may carry brackets and complications: its first name that is known counts."""
+def named_condition(reference: str, known: Ontology | None = None) -> Resolved | None:
+    """The condition that a recorded diagnosis means, None where the knowledge has none of its names.
+
+    It may carry brackets and complications: the whole counts, else its first name.
+    """
+    known = known or ontology()
     whole = known.resolve(reference)
     if whole:
         return whole

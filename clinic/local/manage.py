@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from clinic.local.default_model import SMOLLM
 from clinic.local.demo_loop import demo_loop
 from clinic.local.home import ROOT, Home, Lock, owner_lock
 from clinic.local.problem import say
@@ -45,7 +46,7 @@ BY_COMMAND = {
 WITHOUT_MODEL = ("oracle", "greedy-oracle", "random")
 """Policies that are computed and never ask the model server."""
 BY_WORLD = {"language": Needs.WORLD, "trained": Needs.WORLD, "untrained": Needs.MODEL}
-"""What a value of --world is answered by; the untrained one is the default model itself."""
+"""What a value of --world is answered by; the untrained one is the bare base, served as the default model."""
 
 
 def needs_of(arguments: list[str]) -> Needs:
@@ -75,6 +76,9 @@ def manage(arguments: list[str]) -> int:
     needs = needs_of(arguments)
     if arguments[:1] == ["demo_loop"] and needs != Needs.NOTHING:
         return demo_loop(arguments)
+    bare = "untrained" in _options("--world", arguments)
+    if bare:
+        os.environ["ROUNDS_MODEL"] = "smollm2"  # not the agent that ships
     home = Home.default()
     if needs == Needs.NOTHING:
         nowhere = {"DATABASE_URL": "postgresql://rounds@/rounds", "VALKEY_URL": "unix:///nowhere"}
@@ -86,16 +90,21 @@ def manage(arguments: list[str]) -> int:
         os.set_inheritable(guests.fd, True)  # held by the command until it ends
         state = home.read_state()
         theirs = state.get("env", {})
-        if _others_will_do(needs, home, state):
+        if _others_will_do(needs, home, state, bare=bare):
             _become(arguments, {**base_environment(home), **theirs})
         ours = ("POLICY_", "ROUNDS_WORLD", "ROUNDS_AGENTS")
         os.environ.update({name: value for name, value in theirs.items() if not name.startswith(ours)})
     return _with_own_parts(arguments, needs, home, lock, guests)
 
 
-def _others_will_do(needs: Needs, home: Home, state: dict[str, Any]) -> bool:
-    """Whether the parts of the running owner are enough; it is asked for the world model, and waited for."""
+def _others_will_do(needs: Needs, home: Home, state: dict[str, Any], *, bare: bool = False) -> bool:
+    """Whether the parts of the running owner are enough; it is asked for the world model, and waited for.
+
+    `bare`: its model must be the base without any adapter.
+    """
     if Needs.MODEL in needs and not state.get("has_model"):
+        return False
+    if bare and "POLICY_URL" not in os.environ and state.get("env", {}).get("POLICY_MODEL") != SMOLLM.name:
         return False
     if Needs.WORLD not in needs or os.environ.get("WORLD_URL"):
         return True

@@ -206,6 +206,11 @@ def retire(*, version: ModelVersion, by: User | None, reason: str = "") -> None:
     audit.record(by=by, action="version.retired", noun="model_version", target=version.version, data={"reason": reason})
 
 
+def serve_what_is_named() -> bool:
+    """Where nobody serves, the agent that the environment names, once its weights are made; whether one serves."""
+    return _serving() is not None or _serving_after_first_registration() is not None
+
+
 @transaction.atomic
 def follow_environment() -> ModelVersion | None:
     """Register and serve what POLICY_URL names, unless a person has promoted another version.

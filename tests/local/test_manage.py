@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from clinic.local import manage
 from clinic.local.home import ROOT
 from clinic.local.manage import READY, Needs, needs_of
 from clinic.local.stack import ADDRESSES
@@ -31,6 +32,14 @@ from clinic.local.stack import ADDRESSES
 )
 def test_needs(line, needs):
     assert needs_of(line.split()) == needs
+
+
+@pytest.mark.parametrize(("served", "enough"), [("rounds-agent", False), ("smollm2-135m-instruct", True)])
+def test_the_untrained_world_is_never_the_agent_that_ships(monkeypatch, home, served, enough):
+    monkeypatch.delenv("POLICY_URL", raising=False)
+    state = {"has_model": True, "env": {"POLICY_MODEL": served}}
+    assert manage._others_will_do(Needs.MODEL, home, state, bare=True) is enough
+    assert manage._others_will_do(Needs.MODEL, home, state) is True
 
 
 def run_manage(home, *arguments, **kwargs):

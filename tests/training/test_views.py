@@ -71,6 +71,32 @@ def test_one_evaluation_shows_intervals_pictures_groups_and_published_rows(reade
     assert "style=" not in html  # the content security policy would drop it
 
 
+def test_wins_and_losses_are_read_apart(reader):
+    evaluation = make_evaluation()
+    make_evaluated(evaluation)
+    make_evaluated(evaluation, correct=False, diagnosis="Asthma", answer="Gout")
+    make_evaluated(evaluation, correct=False, diagnosis="", end="DEFER")
+    make_evaluated(evaluation, correct=False, diagnosis="", end="MAX_TURNS")
+    everything = reader.get(detail(evaluation))
+    assert len(everything.context["page"].rows) == 4
+    html = everything.content.decode()
+    assert 'Wrong <span class="quiet">1</span>' in html
+    assert "?ended=failed" not in html
+    for ended, ends in {
+        "right": ["FINISH"],
+        "wrong": ["FINISH"],
+        "deferred": ["DEFER"],
+        "unfinished": ["MAX_TURNS"],
+    }.items():
+        page = reader.get(detail(evaluation) + f"?ended={ended}")
+        assert [row.end for row in page.context["page"].rows] == ends
+    lost = reader.get(detail(evaluation) + "?ended=wrong").content.decode()
+    assert "Asthma" in lost
+    assert "Gout" in lost
+    assert b"None ended like that." in reader.get(detail(evaluation) + "?ended=failed").content
+    assert len(reader.get(detail(evaluation) + "?ended=nonsense").context["page"].rows) == 4
+
+
 def test_an_unfinished_one_has_a_page(reader):
     evaluation = make_evaluation(status="failed", summary={}, error="Interrupted. The same command goes on from here.")
     assert b"Interrupted." in reader.get(detail(evaluation)).content

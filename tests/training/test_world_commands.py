@@ -55,6 +55,13 @@ def test_worlds_side_by_side_and_the_reported_ones(home):
     assert len(list((home / "fidelity").glob("*.jsonl"))) == 2
 
 
+def test_only_patients_with_a_condition():
+    held_out = of_clinic(3, 0, conditions=["cap"]).held_out
+    assert {row.diagnosis for row in held_out} == {"Community-acquired pneumonia"}
+    assert len({row.id for row in held_out}) == 3
+    assert "no condition 'flux'" in refused("world_fidelity", "--world", "truth", "--condition", "flux", *FEW)
+
+
 def test_a_table_for_people(home):
     out = io.StringIO()
     call_command("world_fidelity", "--world", "truth", *FEW, stdout=out, stderr=io.StringIO())

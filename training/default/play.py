@@ -49,6 +49,8 @@ Opens = Callable[[int], Player]
 """The player of a sample's seed."""
 REPLY_SECONDS = 900.0
 """A loaded machine may take its time; the server is ours alone."""
+TRIES, PAUSE = 3, 15.0
+"""A consultation that broke off is begun again, after longer than a circuit breaker waits."""
 
 
 def play(run: RunDir, stop: Stop) -> None:
@@ -94,7 +96,11 @@ async def _sample(run: RunDir, cases: list[EvaluationCase], opens: Opens, sample
         if what == player.name:
             run.measured({"step": began + done})
 
-    summary = await evaluate("end-to-end", cases, player, folder=folder, settings=settings, on_progress=tell)
+    for left in reversed(range(TRIES)):
+        summary = await evaluate("end-to-end", cases, player, folder=folder, settings=settings, on_progress=tell)
+        if not summary["errors"] or not left:
+            break
+        await asyncio.sleep(PAUSE)
     if isinstance(player, Endpoint) and isinstance(player.policy, Policy):
         await player.policy.client.close()
     if summary["errors"]:
@@ -143,7 +149,9 @@ def _speaking(run: RunDir, server: RolloutServer) -> Opens:
 
     def opens(seed: int) -> Player:
         sampling = _sampling(run, seed)
-        client = PolicyClient(server.client.url, recipe["served_name"], first_token_seconds=REPLY_SECONDS)
+        client = PolicyClient(
+            server.client.url, recipe["served_name"], first_token_seconds=REPLY_SECONDS, idle_seconds=REPLY_SECONDS
+        )
         return Endpoint(run.config["row"], Policy(client, codec, sampling, _identity(run, sampling, "vllm")))
 
     return opens

@@ -57,7 +57,7 @@ PLAY: dict[str, Any] = {"temperature": 0.0, "concurrency": 8, "context": 4096, "
 CPU = Profile(
     "cpu", "cards", "smollm2", "own",
     rows=2000, validation=12, cold=500, epochs=1.0, sft={**SFT},
-    grpo={**GRPO, "steps": 16, "groups": 4, "group": 4, "micro": 4},
+    grpo={**GRPO, "steps": 16, "groups": 4, "group": 4, "micro": 1},
     patients=256, own_turns=200, select=50, test=100, samples=4, sampled=40, play=PLAY,
 )  # fmt: skip
 GPU = Profile(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -39,7 +40,8 @@ def best(made: dict[str, Any]) -> str:
 def ship(root: Path, made: dict[str, Any], into: Path, *, row: str | None = None) -> dict[str, Any]:
     """The adapter of the best row, or of `row` where a person says so, from the stages below `root`.
 
-    Raises ChainError where it was not evaluated, or where all adapters together would be too large.
+    Raises ChainError where it was not evaluated, where it learned another prompt or other knowledge than this code
+    has, or where all adapters together would be too large.
     """
     found = {one["row"]: one for one in made["rows"]}
     chosen, first = row or best(made), best(made)
@@ -48,6 +50,7 @@ def ship(root: Path, made: dict[str, Any], into: Path, *, row: str | None = None
     run = RunDir(root / chosen)
     if not folders.is_whole(run.path):
         raise ChainError(f"{run.path} is not whole.")
+    _refuse_other_words(root, run.config["codec"])
     with tempfile.TemporaryDirectory(prefix=".shipping-", dir=_made(into.parent)) as scratch:
         folder = Path(scratch) / into.name
         folder.mkdir(mode=0o755)
@@ -70,6 +73,15 @@ def _write(run: RunDir, folder: Path) -> None:
     halves = {name: tensors.bfloat16(tensor.float32()) for name, tensor in learned.items()}
     tensors.write(folder / merge.ADAPTER, halves)
     shutil.copyfile(run.path / "adapter" / CONFIG, folder / CONFIG)
+
+
+def _refuse_other_words(root: Path, codec: str) -> None:
+    mine = {"prompt": by_name(codec).digest, "knowledge": vocabulary().version}
+    for path in root.glob("*/growing.manifest.json"):
+        told = json.loads(path.read_text())
+        parted = [name for name in mine if told["codec"] == codec and told[name] != mine[name]]
+        if parted:
+            raise ChainError(f"{path.parent} was made with another {' and '.join(parted)} than this code has.")
 
 
 def _refuse_too_large(folder: Path, into: Path) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agents.environment import ConsultationEnv, World
+from agents.matching import named_condition
 from agents.types import CaseRecord, Source
 from agents.world.language import LanguageWorld
 from agents.world.language_engine import WorldEngine
@@ -19,6 +20,8 @@ from agents.world.virtual import BANK, SPLITS, case_id, open_case
 from agents.world.virtual_world import VirtualWorld
 
 VIRTUAL = "virtual"
+SCOPE, IN_SCOPE, OUT_OF_SCOPE = "scope", "a condition it was taught", "outside what it was taught"
+"""The group of an imported case: whether the knowledge that the virtual clinic teaches has its recorded diagnosis."""
 OTHER_PATIENTS = 100_000
 """Numbers apart that two case seeds draw from."""
 
@@ -103,7 +106,12 @@ def record_case(record: CaseRecord, centre: str) -> EvaluationCase:
     wanted = tuple(dict.fromkeys(str(name) for name in named))
     source = Source.SIMULATED if record.extra.get("synthetic") else Source.RECORDED
     return EvaluationCase(
-        record.id, centre, record, lambda: RecordWorld(record, source=source), lambda: wanted, _person(record)
+        record.id,
+        centre,
+        record,
+        lambda: RecordWorld(record, source=source),
+        lambda: wanted,
+        {**_person(record), SCOPE: IN_SCOPE if named_condition(record.answer) else OUT_OF_SCOPE},
     )
 
 
@@ -144,11 +152,13 @@ def kept_references(path: Path) -> Iterator[None]:
     """Read the references of a JSON file first, and write back those found meanwhile."""
     if path.exists():
         _kept.update({case: tuple(exams) for case, exams in json.loads(path.read_text(encoding="utf-8")).items()})
-    yield
-    path.parent.mkdir(parents=True, exist_ok=True)
-    whole = path.with_suffix(f".{os.getpid()}.new")
-    whole.write_text(json.dumps(_kept, indent=0, sort_keys=True), encoding="utf-8")
-    whole.replace(path)
+    try:
+        yield
+    finally:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        whole = path.with_suffix(f".{os.getpid()}.new")
+        whole.write_text(json.dumps(_kept, indent=0, sort_keys=True), encoding="utf-8")
+        whole.replace(path)
 
 
 def _numbers(split: str, limit: int | None, case_seed: int) -> Iterator[str]:

@@ -19,7 +19,7 @@ from agents.matching import ListingRule, match_examinations, settle_diagnosis
 from agents.matching.exams import harmonic
 from agents.types import End, Episode
 from training.evaluation import calibration
-from training.evaluation.cases import EvaluationCase
+from training.evaluation.cases import IN_SCOPE, OUT_OF_SCOPE, SCOPE, EvaluationCase
 from training.evaluation.statistics import bootstrap_ci, ratio_ci, share_ci
 
 Array = NDArray[np.float64]
@@ -118,7 +118,7 @@ def summarise(
     summary["ci"] = {name: bootstrap_ci(table[:, column], seed=seed) for column, name in enumerate(names)}
     summary["ci"]["accuracy"] = share_ci(table[:, 0], seed=seed)
     summary["ci"]["f1_of_means"] = bootstrap_ci(table[:, 1:3], statistic=f1_of_means, seed=seed)
-    for part in (_ends(scored, seed), _relative(results, oracle, seed)):
+    for part in (_ends(scored, seed), _relative(results, oracle, seed), _scope(scored, seed)):
         summary["ci"] |= part.pop("ci")
         summary |= part
     return summary | _confidence(scored) | _judged(results)
@@ -172,6 +172,20 @@ def _ends(scored: Sequence[CaseResult], seed: int) -> dict[str, Any]:
     ended = {name: [r.end in [str(end) for end in ends] for r in scored] for name, ends in groups.items()}
     shares = {name: sum(those) / len(those) if those else None for name, those in ended.items()}
     return {**shares, "ci": {name: share_ci(those, seed=seed) for name, those in ended.items()}}
+
+
+def _scope(scored: Sequence[CaseResult], seed: int) -> dict[str, Any]:
+    """Right where it was taught the diagnosis, deferred where it was not; nothing where no case was placed."""
+    inside, outside = ([r for r in scored if r.subgroups.get(SCOPE) == group] for group in (IN_SCOPE, OUT_OF_SCOPE))
+    found = {
+        "accuracy_in_scope": [r.correct for r in inside],
+        "deferred_in_scope": [r.end == str(End.DEFER) for r in inside],
+        "deferred_out_of_scope": [r.end == str(End.DEFER) for r in outside],
+    }
+    told = {name: column for name, column in found.items() if column}
+    numbers = {"in_scope": len(inside), "out_of_scope": len(outside)} if told else {}
+    shares = {name: sum(column) / len(column) for name, column in told.items()}
+    return {**numbers, **shares, "ci": {name: share_ci(column, seed=seed) for name, column in told.items()}}
 
 
 def _confidence(scored: Sequence[CaseResult]) -> dict[str, Any]:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Protocol
 
 from agents.client import Completion
 from agents.codecs import Codec, StructuredCodec
 from agents.environment import World
-from agents.policy import Speaker
+from agents.policy import Policy, Speaker
 from agents.types import (
     MAX_TURNS,
     Action,
@@ -54,7 +54,7 @@ class Player(Protocol):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Any model: the same policy speaks in every case."""
+    """Any model: the same policy speaks in every case, sampled from seeds of that case."""
 
     name: str
     policy: Speaker
@@ -64,7 +64,7 @@ class Endpoint:
         return self.policy.identity
 
     def seat(self, case: str, world: World) -> Speaker:
-        return self.policy
+        return replace(self.policy, case=case) if isinstance(self.policy, Policy) else self.policy
 
 
 class GreedyOracle:

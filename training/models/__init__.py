@@ -1,6 +1,6 @@
 """What the training room keeps: evaluations, judges, snapshots, runs, gates, what serves; one file per noun."""
 
-from training.models.evaluation import EvaluatedEpisode, Evaluation, EvaluationStatus, Protocol
+from training.models.evaluation import CaseEnd, EvaluatedEpisode, Evaluation, EvaluationStatus, Protocol
 from training.models.gate import (
     ChangeRecord,
     CheckKind,
@@ -18,6 +18,7 @@ from training.models.snapshot import Snapshot, SnapshotCase, SnapshotFeedback, S
 
 __all__ = [
     "Alarm",
+    "CaseEnd",
     "ChangeRecord",
     "CheckKind",
     "CheckOutcome",

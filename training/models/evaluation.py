@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, Q
 
+from agents.types import End
 from clinic.models import StatusModel
 
 if TYPE_CHECKING:
@@ -93,6 +94,36 @@ class Evaluation(StatusModel):
         return str(self.judge.get("model", "")) if self.judge.get("kind") == "language" else ""
 
 
+class CaseEnd(models.TextChoices):
+    """What came of one case; the same words as its badge."""
+
+    RIGHT = "right", "Right"
+    WRONG = "wrong", "Wrong"
+    DEFERRED = "deferred", "Deferred"
+    UNFINISHED = "unfinished", "No diagnosis"
+    FAILED = "failed", "No outcome"
+
+
+OF_END = {
+    CaseEnd.RIGHT: Q(correct=True),
+    CaseEnd.WRONG: Q(correct=False, end=End.FINISH),
+    CaseEnd.DEFERRED: Q(correct=False, end=End.DEFER),
+    CaseEnd.UNFINISHED: Q(correct=False) & ~Q(end__in=(End.FINISH, End.DEFER)),
+    CaseEnd.FAILED: Q(correct=None),
+}
+
+
+class EvaluatedEpisodeQuerySet(models.QuerySet["EvaluatedEpisode"]):
+    def that_ended(self, name: str) -> EvaluatedEpisodeQuerySet:
+        """Those that ended so; all where the name is none."""
+        return self.filter(OF_END[CaseEnd(name)]) if name in CaseEnd.values else self.all()
+
+    def by_end(self) -> dict[CaseEnd, int]:
+        """How many ended in each way."""
+        counts = self.aggregate(**{ended: Count("pk", filter=meant) for ended, meant in OF_END.items()})
+        return {ended: counts[ended] for ended in OF_END}
+
+
 class EvaluatedEpisode(models.Model):
     """One case of an evaluation. `correct` is None without an outcome; single-turn plays no episode."""
 
@@ -108,6 +139,8 @@ class EvaluatedEpisode(models.Model):
     cost = models.FloatField(default=0.0, help_text="US dollars.")
     result = models.JSONField(default=dict, help_text="Everything the protocol measured on this case.")
     episode: Any = models.JSONField(null=True, blank=True, help_text="The Episode of contracts.md.")
+
+    objects = EvaluatedEpisodeQuerySet.as_manager()
 
     class Meta:
         ordering = ["number"]

@@ -10,8 +10,9 @@ Simpler than the paper: no replay, one update per batch of episodes.
 config.json: "methods" (a recipe of training.methods), "codec", "seeds" {order, model, rollout}, and "recipe", the
 settings: DEFAULTS below and base, start; rollouts: "local" (sampled in this process), an address of a vLLM in
 developers' mode, or "own" (a child: serve_command with {weights} in it, port, served_name). data.jsonl: grpo_cases.
-After every update the server gets the new weights, and `logprob_gap`, the mean |difference| of the log-probs of the
-sampled tokens between trainer and server, proves on the next episodes that it samples from them.
+After every update the server gets the new weights. `logprob_gap`, the mean |difference| of the log-probs of sampled
+tokens between trainer and server on two of the next episodes, shows that it samples from about the same ones: weights
+of another run or of long ago are found, those of one update ago may not be.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from typing import Any
 
 import torch
 from datasets import Dataset
+from torch.nn.functional import pad
 from transformers import TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 from trl.trainer.utils import use_adapter
@@ -70,6 +72,10 @@ WATCHED = (
 )  # fmt: skip
 
 
+COMPARED = 2
+"""Episodes of a batch, those with the most sampled tokens, whose log-probs are compared with the server's."""
+
+
 class Grpo(KeptInFolder, GRPOTrainer):
     """TRL's trainer, its batches played by us."""
 
@@ -82,12 +88,14 @@ class Grpo(KeptInFolder, GRPOTrainer):
         device = self.accelerator.device
         batch = {name: tensor.to(device) for name, tensor in played.tensors.items()}
         sampled, mask = batch.pop("sampled"), batch["tool_mask"].bool()
+        longest = mask.sum(dim=1).topk(min(COMPARED, len(mask))).indices
         with torch.no_grad():
-            batch["old_per_token_logps"] = self._logprobs(self.model, batch)
+            told = self._logprobs(self.model, {name: tensor[longest] for name, tensor in batch.items()})
             if self.beta:
                 batch["ref_per_token_logps"] = self._reference(batch)
-        difference = ((batch["old_per_token_logps"] - sampled).abs() * mask).sum()
-        totals = self.accelerator.reduce(torch.stack([difference, mask.sum().float()]), reduction="sum")
+        difference = ((told - sampled[longest]).abs() * mask[longest]).sum()
+        counts = [difference, mask[longest].sum().float(), mask.sum().float()]
+        totals = self.accelerator.reduce(torch.stack(counts), reduction="sum")
         # Without a token that stayed nothing was compared, which is no proof of being in step.
         gap = float(totals[0] / totals[1])
         self._tell({**played.watched, "logprob_gap": gap})
@@ -96,7 +104,32 @@ class Grpo(KeptInFolder, GRPOTrainer):
                 f"The rollout server samples from other weights than those that are trained: its log-probs differ by "
                 f"{gap:.2f} nats per token (at most {self.clinic.recipe['gap_limit']})."
             )
-        return {**batch, "num_items_in_batch": totals[1].clamp(min=1)}
+        # One update a batch: TRL takes the log-probs of that update as the old ones, where none are given.
+        return {**batch, "num_items_in_batch": totals[2].clamp(min=1)}
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        logits_to_keep: int,
+        batch_size: int | None = None,
+        **options: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+        """TRL's, on the columns that these few episodes fill: the rest is padding to the longest of the whole batch."""
+        few = batch_size or len(input_ids)
+        logps, entropies = [], []
+        for ids, real in zip(input_ids.split(few), attention_mask.split(few), strict=True):
+            filled = real.any(dim=0).nonzero()
+            first, end = int(filled[0]), int(filled[-1]) + 1
+            cut = ids.size(1) - end
+            told, entropy, _ = super()._get_per_token_logps_and_entropies(
+                model, ids[:, first:end], real[:, first:end], logits_to_keep - cut, **options
+            )
+            logps.append(pad(told, (0, cut)))
+            entropies.append(None if entropy is None else pad(entropy, (0, cut)))
+        known = [entropy for entropy in entropies if entropy is not None]
+        return torch.cat(logps), torch.cat(known) if known else None, None
 
     def _logprobs(self, model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """Log-probs (E, T) of the completion's tokens."""

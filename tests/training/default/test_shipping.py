@@ -7,6 +7,8 @@ import json
 import numpy as np
 import pytest
 
+from agents.codecs import by_name
+from agents.knowledge.conditions import vocabulary
 from agents.weights import merge, tensors
 from clinic.local import shipped
 from clinic.local.problem import LocalProblem
@@ -74,6 +76,18 @@ def test_another_row_only_where_a_person_says_so(root, made, tmp_path):
     assert shipping.ship(root, made, into, row="full-sft")["row"] == "full-sft"
     manifest = json.loads((into / "manifest.json").read_text())
     assert (manifest["row"], manifest["best_row"]) == ("full-sft", "calibrated")
+
+
+@pytest.mark.parametrize("parted", ["prompt", "knowledge"])
+def test_what_learned_other_words_than_this_code_speaks_is_refused(root, made, tmp_path, parted):
+    mine = {"codec": "brief", "prompt": by_name("brief").digest, "knowledge": vocabulary().version}
+    (root / "data").mkdir()
+    told = root / "data" / "growing.manifest.json"
+    told.write_text(json.dumps({**mine, parted: "another"}))
+    with pytest.raises(ChainError, match=f"another {parted} than"):
+        shipping.ship(root, made, tmp_path / "weights" / "agent-default")
+    told.write_text(json.dumps(mine))
+    assert shipping.ship(root, made, tmp_path / "weights" / "agent-default")
 
 
 @pytest.mark.parametrize("name", ["base", "cold-start"])

@@ -7,7 +7,16 @@ import pytest
 from agents.types import CaseRecord, RecordedResult, Source
 from agents.world.play import reference_examinations
 from training.evaluation import cases
-from training.evaluation.cases import UnknownCaseSet, case_set, kept_references, oracle_references
+from training.evaluation.cases import (
+    IN_SCOPE,
+    OUT_OF_SCOPE,
+    SCOPE,
+    UnknownCaseSet,
+    case_set,
+    kept_references,
+    oracle_references,
+    record_case,
+)
 
 
 def test_virtual_sets_follow_the_bank():
@@ -47,6 +56,15 @@ async def test_an_imported_set():
     assert found[1].subgroups["age"] == "unknown"
     seen = await found[0].open_world().examine("ECG")
     assert {observation.source for observation in seen} == {Source.RECORDED}
+
+
+def test_a_record_says_whether_its_diagnosis_was_taught():
+    def scope(answer):
+        return record_case(CaseRecord("r", "test", 40, "female", "Fever", {}, (), answer), "x").subgroups[SCOPE]
+
+    assert scope("Community acquired pneumonia") == IN_SCOPE
+    assert scope("Heart attack (anterior)") == IN_SCOPE
+    assert scope("Hereditary spastic paraplegia") == OUT_OF_SCOPE
 
 
 def test_references_are_the_greedy_oracles_and_kept(tmp_path, monkeypatch):

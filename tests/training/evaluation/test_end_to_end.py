@@ -5,7 +5,7 @@ import pytest
 from agents.judge import JudgeError
 from agents.types import CaseRecord, End, RecordedResult
 from tests.training.episodes import episode
-from training.evaluation.cases import record_case
+from training.evaluation.cases import IN_SCOPE, OUT_OF_SCOPE, record_case
 from training.evaluation.end_to_end import CaseResult, score, summarise
 
 RECORD = CaseRecord(
@@ -46,6 +46,25 @@ def test_what_never_finished_is_wrong_and_a_failed_environment_has_no_outcome():
     assert (summary["malformed"], summary["deferred"], summary["capped"], summary["completed"]) == (0.25,) * 4
 
 
+def test_what_it_was_taught_and_what_not_are_counted_apart():
+    taught, other = {"scope": IN_SCOPE}, {"scope": OUT_OF_SCOPE}
+    rows = [
+        result(correct=True, subgroups=taught),
+        result(end="DEFER", subgroups=taught),
+        result(end="DEFER", subgroups=other),
+        result(subgroups=other),
+        result(end="DEFER", subgroups=other),
+        result(end="DEFER", subgroups=other, error="down"),
+    ]
+    summary = summarise(rows)
+    assert (summary["in_scope"], summary["out_of_scope"]) == (2, 3)
+    assert (summary["accuracy_in_scope"], summary["deferred_in_scope"]) == (0.5, 0.5)
+    assert summary["deferred_out_of_scope"] == pytest.approx(2 / 3)
+    low, high = summary["ci"]["deferred_out_of_scope"]
+    assert low <= 2 / 3 <= high
+    assert "accuracy_in_scope" not in summarise([result(correct=True)])
+
+
 def test_relative_to_the_oracle():
     rows = [result(correct=True), result(), result(), result(correct=True, error="down")]
     oracle = [result(correct=True), result(correct=True), result(), result(correct=True)]
@@ -73,7 +92,7 @@ async def test_a_record_is_scored_by_what_it_recorded():
     got = await score(episode("electrocardiogram", "CBC", diagnosis="Heart attack", usd=12.0), CASE)
     assert (got.correct, got.precision, got.recall, got.turns, got.cost) == (True, 0.5, 0.5, 3, 12.0)
     assert got.confidence == 0.9
-    assert got.subgroups == {"sex": "male", "age": "65+"}
+    assert got.subgroups == {"sex": "male", "age": "65+", "scope": IN_SCOPE}
 
 
 async def test_no_diagnosis_keeps_its_examinations():

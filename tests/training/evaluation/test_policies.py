@@ -2,13 +2,16 @@
 
 import pytest
 
+from agents.client import Completion
+from agents.codecs import StructuredCodec
+from agents.policy import Policy
 from agents.rollout import run_episode
-from agents.types import MAX_TURNS, CaseRecord, End
+from agents.types import MAX_TURNS, CaseRecord, End, Inquiry, PolicyIdentity, Sampling
 from agents.world.planning import orderable
 from agents.world.questions import understanding
 from training.evaluation.cases import case_set, record_case
 from training.evaluation.end_to_end import score
-from training.evaluation.policies import GreedyOracle, RandomPlayer, question
+from training.evaluation.policies import Endpoint, GreedyOracle, RandomPlayer, question
 
 
 async def played(player, case):
@@ -57,3 +60,36 @@ def test_questions_are_words_a_patient_understands():
     asked = [key for key, finding in understanding().known.findings.items() if finding.kind != "sign"]
     missed = [key for key in asked if key not in understanding().findings(question(key))]
     assert len(missed) <= 0.01 * len(asked), missed
+
+
+class Listening:
+    """A client that notes the seed of each request."""
+
+    def __init__(self):
+        self.seeds = []
+
+    async def complete(self, messages, *, sampling, **_):
+        self.seeds.append(sampling.seed)
+        return Completion("", "stop")
+
+
+async def seeds_of(sampling):
+    """Of two turns of two cases, and of the first case again."""
+    client, codec = Listening(), StructuredCodec()
+    policy = Policy(client, codec, sampling, PolicyIdentity("v", "b", None, codec.digest, "e", sampling))
+    inquiry = Inquiry(40, "female", "Pain", {})
+    for case in ("a", "b", "a"):
+        seat = Endpoint("mine", policy).seat(case, None)
+        for told in ([], [object()]):
+            await seat.say(inquiry, told)
+    return client.seeds
+
+
+async def test_no_two_turns_are_sampled_with_the_same_noise(monkeypatch):
+    """vLLM begins each request anew from its seed."""
+    monkeypatch.setattr(StructuredCodec, "messages", lambda *a, **k: [])
+    hot = await seeds_of(Sampling(temperature=1.0, seed=3))
+    assert len(set(hot[:4])) == 4
+    assert hot[4:] == hot[:2], "asked again, a case is played alike"
+    assert hot != await seeds_of(Sampling(temperature=1.0, seed=4))
+    assert await seeds_of(Sampling(temperature=0.0, seed=None)) == [None] * 6

@@ -48,7 +48,10 @@ def test_both_sides_play_and_their_tokens_are_scored_by_both(tmp_path):
     games, material, bodies = asyncio.run(run())
     assert all(game.result.error is None for game in games)
     assert games[0].episode.policy.version == "dx-a"
-    assert (bodies[0]["temperature"], bodies[0]["seed"], bodies[0]["return_token_ids"]) == (1.0, 3, True)
+    hot = [body for body in bodies if body.get("temperature") == 1.0]
+    assert hot[0]["return_token_ids"] is True
+    seeds = [body["seed"] for body in hot]
+    assert len(set(seeds)) == len(seeds) >= 2, "no two turns draw the same noise"
     assert len(material.apart) >= 2
     assert any(apart for apart in material.apart), "two servers with other weights say other log-probs"
     traces = [json.loads(line) for line in (tmp_path / "traces.jsonl").read_text().splitlines()]

@@ -42,6 +42,8 @@ def test_trained_ids_are_the_sampled_ids_and_the_environment_has_no_gradient(tmp
     assert found["environment_tokens"] > 100
     assert found["agent"] > 0.0
     assert found["agent_tokens"] > 100
+    assert found["trimmed_shape"] == [2, 40]
+    assert found["trimmed_difference"] < 1e-4, "padding that is cut off changes no number"
     assert found["dropped_gaps"] == 0, "nothing was compared"
     assert 0.0 <= found["dropped_gradient"] < 1e-6, "a step without episodes changes nothing"
 

@@ -26,7 +26,7 @@ def check(run: RunDir) -> dict[str, Any]:
     stop = Stop()
     clinic = grpo.Clinic(run, recipe, grpo_cases.read(run.rows()), None, stop)
     trainer, tokenizer, _ = grpo.build(run, recipe, clinic, stop)
-    return {**tokens(trainer, tokenizer, clinic), **gradients(trainer), **dropped(trainer)}
+    return {**tokens(trainer, tokenizer, clinic), **gradients(trainer), **trimmed(trainer), **dropped(trainer)}
 
 
 def tokens(trainer: Any, tokenizer: Any, clinic: grpo.Clinic) -> dict[str, Any]:
@@ -71,6 +71,24 @@ def gradients(trainer: Any) -> dict[str, Any]:
         "agent": float(gradient[own].max()),
         "agent_tokens": int(own.sum()),
     }
+
+
+def trimmed(trainer: Any) -> dict[str, Any]:
+    """Two episodes of unlike lengths, far from the longest of their batch: with the padding and without it."""
+    ids = torch.randint(3, 40, (2, 60), generator=torch.Generator().manual_seed(0))
+    real = torch.zeros_like(ids)
+    real[0, 8:31], real[1, 12:25] = 1, 1  # prompts end at 20
+    scored = real[:, 20:].bool()
+    own = torch.nn.Module.eval(trainer.model)
+    with torch.no_grad():
+        cut, sure, _ = trainer._get_per_token_logps_and_entropies(
+            own, ids, real, 40, batch_size=1, compute_entropy=True
+        )
+        whole, unsure, _ = super(grpo.Grpo, trainer)._get_per_token_logps_and_entropies(
+            own, ids, real, 40, compute_entropy=True
+        )
+    worst = max(float((a - b)[scored].abs().max()) for a, b in ((cut, whole), (sure, unsure)))
+    return {"trimmed_shape": list(cut.shape), "trimmed_difference": worst}
 
 
 def dropped(trainer: Any) -> dict[str, Any]:

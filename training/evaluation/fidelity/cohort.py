@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 
+from agents.knowledge.conditions import knowledge
 from agents.world.virtual import case_id, open_case
 from training.worlds import rows as files
 from training.worlds import virtual
@@ -21,23 +22,30 @@ class Patients:
     training: tuple[Row, ...]
 
 
-def of_clinic(count: int, training: int, *, seed: int = 0) -> Patients:
-    """`count` patients of the virtual clinic's test split and `training` of its train split, of a case seed."""
-    return Patients(tuple(islice(_virtual("test", seed), count)), tuple(islice(_virtual("train", seed), training)))
+def of_clinic(held_out: int, training: int, *, seed: int = 0, conditions: Collection[str] = ()) -> Patients:
+    """`held_out` patients of the virtual clinic's test split and `training` of its train split, of a case seed.
+
+    With `conditions` (ids) the held-out patients have one of them: few conditions in many patients are what measures
+    of distributions need. Raises KeyError for an unknown one.
+    """
+    wanted = frozenset(knowledge().conditions[name].id for name in conditions)
+    chosen = islice(_virtual("test", seed, wanted), held_out)
+    return Patients(tuple(chosen), tuple(islice(_virtual("train", seed), training)))
 
 
-def of_file(path: Path, count: int | None = None) -> Patients:
-    """The test rows (the first `count`) and train rows of a cohort file; raises UnreadableCohort, OSError."""
+def of_file(path: Path, most: int | None = None) -> Patients:
+    """The test rows (the first `most`) and train rows of a cohort file; raises UnreadableCohort, OSError."""
     read = list(files.read(path))
     held_out: Iterable[Row] = (row for row in read if row.split == "test")
-    return Patients(tuple(islice(held_out, count)), tuple(row for row in read if row.split == "train"))
+    return Patients(tuple(islice(held_out, most)), tuple(row for row in read if row.split == "train"))
 
 
-def _virtual(split: Split, seed: int) -> Iterator[Row]:
+def _virtual(split: Split, seed: int, conditions: frozenset[str] = frozenset()) -> Iterator[Row]:
     """Patients in the order of their numbers; those whose words give the diagnosis away are left out."""
-    number = seed * virtual.PER_SEED
-    while True:
-        found = virtual.row(open_case(case_id(split, number)), split)
+    for number in count(seed * virtual.PER_SEED):
+        case = open_case(case_id(split, number))
+        if conditions and case.patient.condition.id not in conditions:
+            continue
+        found = virtual.row(case, split)
         if isinstance(found, Row):
             yield found
-        number += 1

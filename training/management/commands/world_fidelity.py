@@ -51,6 +51,9 @@ class Command(base.Command):
         parser.add_argument("--seed", type=int, default=0, help="of the sampling")
         parser.add_argument("--case-seed", type=int, default=0, help="other numbers draw other virtual patients")
         parser.add_argument("--train", type=int, default=2000, help="training patients of the empirical sampler (2000)")
+        parser.add_argument(
+            "--condition", action="append", metavar="ID", help="held-out patients with one of these only; repeatable"
+        )
         parser.add_argument("--max-tokens", type=int, default=512, metavar="N", help="of a result (512, as in DiagGym)")
         parser.add_argument("--rows", type=Path, metavar="FILE", help="a cohort file in place of virtual patients")
         parser.add_argument("--modes", default=",".join(ALL), help="of forced, free, blank")
@@ -92,7 +95,7 @@ class Command(base.Command):
 
     def _patients(self, options: dict[str, Any]) -> Patients:
         if options["rows"] is None:
-            return of_clinic(options["n"], options["train"], seed=options["case_seed"])
+            return self._of_clinic(options)
         try:
             found = of_file(options["rows"], options["n"])
         except UnreadableCohort as error:
@@ -100,6 +103,15 @@ class Command(base.Command):
         if not found.held_out:
             raise Refused(f"{options['rows'].name} has no row of the test split.")
         return found
+
+    def _of_clinic(self, options: dict[str, Any]) -> Patients:
+        conditions = options["condition"] or ()
+        try:
+            return of_clinic(options["n"], options["train"], seed=options["case_seed"], conditions=conditions)
+        except KeyError as error:
+            raise Refused(
+                f"The virtual clinic has no condition {error}; the page Virtual clinic lists them."
+            ) from error
 
     def _world(self, name: str, patients: Patients, folder: Path, options: dict[str, Any]) -> Fidelity:
         modes = tuple(Mode(mode) for mode in options["modes"].split(","))
