@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from agents.codecs import by_name
+from agents.knowledge.conditions import vocabulary
 from agents.world.virtual import case_id
+from clinic.local import shipped
 from training.default import rows
 from training.default.chain import ChainError, Work
 from training.default.ground import Ground
@@ -17,6 +21,8 @@ from training.methods import recipe as recipes
 
 REINFORCED, OWN = 10_000_000, 20_000_000
 """First numbers of the training patients that reinforcement and calibration play: the cold start knows neither."""
+COLD = "cold-start"
+"""The one row that may be taken from what ships, as reinforcement goes on from it."""
 EACH_SEED = 100_000
 """Numbers apart that two seeds begin."""
 
@@ -39,6 +45,23 @@ def imitate(work: Work, *, ground: Ground, most: int | None = None) -> None:
     """SFT on the teacher's rows, or on the first `most` of them."""
     (data,) = work.before.values()
     _sft(work, ground, list(rows.read(data / rows.NAME)), most=most)
+
+
+def adopt(work: Work, *, ground: Ground, adapter: Path) -> None:
+    """The shipped cold start in place of one of our own; ChainError where it is another row or was made otherwise."""
+    told = shipped.shipped(adapter)
+    if told is None or told["row"] != COLD:
+        raise ChainError(f"What ships in {adapter} is no {COLD}, so nothing can go on from it as one.")
+    codec = by_name(ground.codec)
+    mine = {"base": ground.described["content"], "prompt": codec.digest, "knowledge": vocabulary().version}
+    theirs = {"base": told["base"]["content"], "prompt": told["prompt"], "knowledge": told["knowledge"]}
+    if parted := [name for name in mine if mine[name] != theirs[name]]:
+        raise ChainError(f"What ships in {adapter} was made with another {' and '.join(parted)} than this code has.")
+    config = {"trainer": "adopted", "seeds": told["seeds"], "base": ground.described, "codec": codec.name}
+    run = work.open({**config, "recipe": dict(told["recipe"])}, ())
+    shutil.copytree(adapter, run.path / "adapter", dirs_exist_ok=True, ignore=shutil.ignore_patterns("manifest.json"))
+    whole = {"recipe": told["recipe"], "probe_base": told["probe_base"], "adopted": told["content"]}
+    run.finish(counts={}, probe=told["probe"], end="finished", **whole)
 
 
 def reinforce(work: Work, *, ground: Ground, recipe: str, start: str) -> None:

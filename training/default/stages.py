@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from agents.weights.merge import ADAPTER, sha256
 from training.default import learning, measuring
 from training.default.chain import Stage, Work
 from training.default.ground import Ground
@@ -14,6 +16,7 @@ from training.default.measuring import Playing
 from training.default.profiles import CALIBRATION, Profile
 
 BASE = "base"
+COLD = learning.COLD
 ARMS = {
     "rl-diagnosis": "ablation-diagnosis",
     "rl-both": "ablation-both",
@@ -24,18 +27,21 @@ ARMS = {
 CONTROL = "rl-random"
 BARE = "cold-start-brief"
 """The cold start with nothing looked up: the same patients in the codec without cards."""
-ROWS = (BASE, "full-sft", BARE, "cold-start", *ARMS, "calibrated")
+ROWS = (BASE, "full-sft", BARE, COLD, *ARMS, "calibrated")
 """Of the table, in its order."""
 CODECS = {BASE: "structured", BARE: "brief"}
 """Of rows that speak otherwise than the rest: the bare base in structured output, as it is served."""
 CANDIDATES = ("full-sft", *(name for name in ARMS if name != CONTROL))
 """What calibration may go on from."""
-COMPARED = ("cold-start", "rl-both")
+COMPARED = (COLD, "rl-both")
 """Before and after reinforcement, in pass@k."""
 
 
-def stages(profile: Profile, ground: Ground) -> list[Stage]:
-    """Every stage with its settings, of which the base weights and the codec are a part."""
+def stages(profile: Profile, ground: Ground, adopted: Path | None = None) -> list[Stage]:
+    """Every stage with its settings, of which the base weights and the codec are a part.
+
+    `adopted` is a shipped adapter that stands in for the cold start of our own.
+    """
     common = {"base": ground.described["content"], "codec": ground.codec}
 
     def stage(name: str, after: tuple[str, ...], make: Callable[..., None], **settings: Any) -> Stage:
@@ -48,8 +54,12 @@ def stages(profile: Profile, ground: Ground) -> list[Stage]:
     found = [
         stage("data", (), partial(learning.draw, ground=ground), rows=profile.rows),
         stage("full-sft", ("data",), partial(learning.imitate, ground=ground), **sft),
-        stage("cold-start", ("data",), partial(learning.imitate, ground=ground, most=profile.cold), **sft),
     ]
+    if adopted is None:
+        found.append(stage(COLD, ("data",), partial(learning.imitate, ground=ground, most=profile.cold), **sft))
+    else:
+        content = sha256(adopted / ADAPTER)
+        found.append(stage(COLD, (), partial(learning.adopt, ground=ground, adapter=adopted), adopted=content))
     bare = replace(ground, codec=CODECS[BARE])
     few = profile.cold + profile.cold // 20  # some are held back for validation
     found += [
@@ -57,8 +67,8 @@ def stages(profile: Profile, ground: Ground) -> list[Stage]:
         stage(BARE, ("data-brief",), partial(learning.imitate, ground=bare, most=profile.cold), **sft),
     ]
     for name, recipe in ARMS.items():
-        make = partial(learning.reinforce, ground=ground, recipe=recipe, start="cold-start")
-        found.append(stage(name, ("cold-start",), make, **grpo, recipe=recipe))
+        make = partial(learning.reinforce, ground=ground, recipe=recipe, start=COLD)
+        found.append(stage(name, (COLD,), make, **grpo, recipe=recipe))
     found += [
         stage("select", CANDIDATES, partial(_select, ground=ground), **playing, cases=profile.select),
         stage(

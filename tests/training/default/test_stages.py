@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from agents.codecs import by_name
+from agents.knowledge.conditions import vocabulary
+from agents.weights.merge import ADAPTER, sha256
 from training.default import profiles, stages, table
+from training.default.chain import Chain, ChainError
 from training.default.ground import Ground
 from training.methods import recipe as recipes
 
@@ -63,3 +68,49 @@ def test_a_server_of_its_own_gets_a_port_that_is_free_now():
     assert str(own["port"]) in own["serve_command"]
     assert "{weights}" in own["serve_command"]
     assert GROUND.serving() == {"rollouts": "local"}
+
+
+@pytest.fixture
+def ships(tmp_path):
+    """An adapter that ships, and its manifest to change."""
+    folder = tmp_path / "agent-default"
+    folder.mkdir()
+    (folder / ADAPTER).write_bytes(b"weights")
+    told = {
+        "row": "cold-start", "content": "d" * 64, "base": GROUND.described, "prompt": by_name("cards").digest,
+        "knowledge": vocabulary().version, "seeds": {"order": 0}, "recipe": {"rank": 2}, "probe": {}, "probe_base": {},
+        "files": {ADAPTER: sha256(folder / ADAPTER)},
+    }  # fmt: skip
+    return folder, told
+
+
+def adopted(ships, tmp_path):
+    folder, told = ships
+    (folder / "manifest.json").write_text(json.dumps(told))
+    made = stages.stages(profiles.CPU, GROUND, folder)
+    chain = Chain(made, tmp_path / "root", seed=0, runs=None, tell=lambda text: None)
+    chain.make("cold-start")
+    return chain.folder("cold-start")
+
+
+def test_a_shipped_cold_start_is_gone_on_with_and_needs_no_data(ships, tmp_path):
+    folder = adopted(ships, tmp_path)
+    assert (folder / "adapter" / ADAPTER).read_bytes() == b"weights"
+    assert not (folder.parent / "data").exists()
+    whole = json.loads((folder / "manifest.json").read_text())
+    assert (whole["adopted"], whole["recipe"], whole["probe"]) == ("d" * 64, {"rank": 2}, {})
+
+
+@pytest.mark.parametrize(
+    ("part", "other", "why"),
+    [
+        ("row", "rl-both", "is no cold-start"),
+        ("base", {"content": "e" * 64}, "another base"),
+        ("prompt", "x", "another prompt"),
+        ("knowledge", "x", "another knowledge"),
+    ],
+)
+def test_what_ships_is_no_cold_start_of_this_code(ships, tmp_path, part, other, why):
+    ships[1][part] = other
+    with pytest.raises(ChainError, match=why):
+        adopted(ships, tmp_path)

@@ -31,6 +31,7 @@ class Command(base.Command):
         parser.add_argument("--profile", choices=sorted(profiles.BY_NAME), default="cpu")
         parser.add_argument("--seed", type=int, default=0)
         parser.add_argument("--close", metavar="NAME", help="end this SFT stage now, with the mean of its checkpoints")
+        parser.add_argument("--from-shipped", action="store_true", help="go on from the cold start that ships")
         parser.add_argument("--row", metavar="NAME", help="ship this row although another one is better")
         parser.add_argument("--into", type=Path, default=shipping.INTO, help="where the shipped adapter lies")
 
@@ -61,7 +62,8 @@ class Command(base.Command):
             self._close(root / str(options["seed"]) / options["close"])
             return {"ok": True, "stages": done, "closed": options["close"]}
         if stage not in (TABLE, SHIP):
-            done = self._stages(root, stage, options["profile"], options["seed"])
+            adopted = shipping.INTO if options["from_shipped"] else None
+            done = self._stages(root, stage, options["profile"], options["seed"], adopted)
         result: dict[str, Any] = {"ok": True, "stages": done}
         if stage in (None, TABLE, SHIP):
             result["table"] = table.write(root)
@@ -70,11 +72,13 @@ class Command(base.Command):
             result["shipped"] = shipping.ship(root / str(options["seed"]), result["table"], into, row=row)
         return result
 
-    def _stages(self, root: Path, last: str | None, profile: str, seed: int) -> list[dict[str, Any]]:
+    def _stages(
+        self, root: Path, last: str | None, profile: str, seed: int, adopted: Path | None
+    ) -> list[dict[str, Any]]:
         chosen = profiles.BY_NAME[profile]
         with Children() as children:
             found = ground.ready(chosen, Home.default().weights, children)
-            chain = Chain(stages.stages(chosen, found), root, seed=seed, runs=children, tell=self._tell)
+            chain = Chain(stages.stages(chosen, found, adopted), root, seed=seed, runs=children, tell=self._tell)
             return chain.make(last)
 
     def _close(self, folder: Path) -> None:
