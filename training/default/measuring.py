@@ -59,8 +59,12 @@ def evaluate(work: Work, ground: Ground, row: Playing) -> None:
 
 
 def select(work: Work, ground: Ground, candidates: Sequence[Playing]) -> None:
-    """The row that is right most often on validation patients: the test split chooses nothing."""
+    """The row that is right most often on validation patients: the test split chooses nothing. One alone is chosen."""
     run = _open(work, ground)
+    if len(candidates) == 1:
+        write_json(run.path / SELECTED, {"row": candidates[0].row, "n": 0, "rows": {}})
+        run.finish(counts={"rows": 1, "cases": 0}, end="finished")
+        return
     cases = patients("validation", int(work.settings["cases"]))
     found = {}
     for row in candidates:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 from agents.weights.merge import ADAPTER, sha256
 from training.default import learning, measuring
-from training.default.chain import Stage, Work
+from training.default.chain import ChainError, Stage, Work
 from training.default.ground import Ground
 from training.default.measuring import Playing
 from training.default.profiles import CALIBRATION, Profile
@@ -32,16 +32,22 @@ ROWS = (BASE, "full-sft", BARE, COLD, *ARMS, "calibrated")
 CODECS = {BASE: "structured", BARE: "brief"}
 """Of rows that speak otherwise than the rest: the bare base in structured output, as it is served."""
 CANDIDATES = ("full-sft", *(name for name in ARMS if name != CONTROL))
-"""What calibration may go on from."""
+"""What calibration may go on from, unless somebody says otherwise."""
 COMPARED = (COLD, "rl-both")
 """Before and after reinforcement, in pass@k."""
 
 
-def stages(profile: Profile, ground: Ground, adopted: Path | None = None) -> list[Stage]:
+def stages(
+    profile: Profile, ground: Ground, *, adopted: Path | None = None, candidates: Sequence[str] = CANDIDATES
+) -> list[Stage]:
     """Every stage with its settings, of which the base weights and the codec are a part.
 
-    `adopted` is a shipped adapter that stands in for the cold start of our own.
+    `adopted` is a shipped adapter that stands in for the cold start of our own; `candidates` are what calibration may
+    go on from. Raises ChainError for a candidate that is none.
     """
+    known = (COLD, *CANDIDATES)
+    if unknown := [name for name in candidates if name not in known]:
+        raise ChainError(f"Calibration cannot go on from {', '.join(unknown)}; it can from {', '.join(known)}.")
     common = {"base": ground.described["content"], "codec": ground.codec}
 
     def stage(name: str, after: tuple[str, ...], make: Callable[..., None], **settings: Any) -> Stage:
@@ -70,7 +76,7 @@ def stages(profile: Profile, ground: Ground, adopted: Path | None = None) -> lis
         make = partial(learning.reinforce, ground=ground, recipe=recipe, start=COLD)
         found.append(stage(name, (COLD,), make, **grpo, recipe=recipe))
     found += [
-        stage("select", CANDIDATES, partial(_select, ground=ground), **playing, cases=profile.select),
+        stage("select", tuple(candidates), partial(_select, ground=ground), **playing, cases=profile.select),
         stage(
             "own-turns", ("select",), partial(measuring.own_turns, ground=ground), **playing, cases=profile.own_turns
         ),
@@ -100,7 +106,7 @@ def _evaluate(work: Work, *, ground: Ground, row: str) -> None:
 
 
 def _select(work: Work, *, ground: Ground) -> None:
-    measuring.select(work, ground, [_playing(work, row, ground) for row in CANDIDATES])
+    measuring.select(work, ground, [_playing(work, row, ground) for row in work.stage.after])
 
 
 def _calibrate(work: Work, *, ground: Ground) -> None:

@@ -59,7 +59,8 @@ class Command(base.Command):
         self.stdout.write(f"{cost['examinations']} examinations, {result['seconds']} s, by {policy}.")
         if result["world"]["backend"] == "language":
             world = result["world"]
-            self.stdout.write(f"Results are simulated: {world['model']}, {world['version']}, seed {world['seed']}.")
+            by = ", ".join(dict.fromkeys([world["model"], world["version"]]))  # the embedded server names it by version
+            self.stdout.write(f"Results are simulated: {by}, seed {world['seed']}.")
 
     async def _tell_turn(self, turn: EpisodeTurn) -> None:
         if turn.role == "agent":

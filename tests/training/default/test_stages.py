@@ -10,7 +10,7 @@ import pytest
 from agents.codecs import by_name
 from agents.knowledge.conditions import vocabulary
 from agents.weights.merge import ADAPTER, sha256
-from training.default import profiles, stages, table
+from training.default import measuring, profiles, stages, table
 from training.default.chain import Chain, ChainError
 from training.default.ground import Ground
 from training.methods import recipe as recipes
@@ -87,7 +87,7 @@ def ships(tmp_path):
 def adopted(ships, tmp_path):
     folder, told = ships
     (folder / "manifest.json").write_text(json.dumps(told))
-    made = stages.stages(profiles.CPU, GROUND, folder)
+    made = stages.stages(profiles.CPU, GROUND, adopted=folder)
     chain = Chain(made, tmp_path / "root", seed=0, runs=None, tell=lambda text: None)
     chain.make("cold-start")
     return chain.folder("cold-start")
@@ -114,3 +114,19 @@ def test_what_ships_is_no_cold_start_of_this_code(ships, tmp_path, part, other, 
     ships[1][part] = other
     with pytest.raises(ChainError, match=why):
         adopted(ships, tmp_path)
+
+
+def test_calibration_goes_on_from_what_it_is_told(tmp_path):
+    made = {stage.name: stage for stage in stages.stages(profiles.CPU, GROUND, candidates=["cold-start"])}
+    assert made["select"].after == ("cold-start",)
+    assert {stage.name: stage for stage in stages.stages(profiles.CPU, GROUND)}["select"].after == stages.CANDIDATES
+    with pytest.raises(ChainError, match="cannot go on from rl-random"):
+        stages.stages(profiles.CPU, GROUND, candidates=["rl-random"])
+
+
+def test_one_candidate_alone_is_chosen_without_a_consultation(ships, tmp_path):
+    folder = adopted(ships, tmp_path)
+    made = stages.stages(profiles.CPU, GROUND, adopted=ships[0], candidates=["cold-start"])
+    chain = Chain(made, folder.parents[1], seed=0, runs=None, tell=lambda text: None)
+    chain.make("select")
+    assert measuring.selected(chain.folder("select")) == "cold-start"

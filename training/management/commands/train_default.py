@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,12 @@ from clinic.management import base
 from clinic.services.errors import Refused
 from training import places
 from training.default import ground, profiles, shipping, stages, table
-from training.default.chain import Chain, ChainError, Interrupted
+from training.default.chain import Chain, ChainError, Interrupted, Stage
 from training.default.children import Children
 
 INTERRUPTED = "Interrupted. What is whole is kept; the same command goes on from here."
 TABLE, SHIP = "table", "ship"
+Makes = Callable[[profiles.Profile, ground.Ground], list[Stage]]
 
 
 class Command(base.Command):
@@ -32,6 +35,9 @@ class Command(base.Command):
         parser.add_argument("--seed", type=int, default=0)
         parser.add_argument("--close", metavar="NAME", help="end this SFT stage now, with the mean of its checkpoints")
         parser.add_argument("--from-shipped", action="store_true", help="go on from the cold start that ships")
+        parser.add_argument(
+            "--candidates", nargs="+", metavar="NAME", default=stages.CANDIDATES, help="what calibration may go on from"
+        )
         parser.add_argument("--row", metavar="NAME", help="ship this row although another one is better")
         parser.add_argument("--into", type=Path, default=shipping.INTO, help="where the shipped adapter lies")
 
@@ -63,7 +69,8 @@ class Command(base.Command):
             return {"ok": True, "stages": done, "closed": options["close"]}
         if stage not in (TABLE, SHIP):
             adopted = shipping.INTO if options["from_shipped"] else None
-            done = self._stages(root, stage, options["profile"], options["seed"], adopted)
+            make = partial(stages.stages, adopted=adopted, candidates=options["candidates"])
+            done = self._stages(root, stage, options["profile"], options["seed"], make)
         result: dict[str, Any] = {"ok": True, "stages": done}
         if stage in (None, TABLE, SHIP):
             result["table"] = table.write(root)
@@ -72,13 +79,11 @@ class Command(base.Command):
             result["shipped"] = shipping.ship(root / str(options["seed"]), result["table"], into, row=row)
         return result
 
-    def _stages(
-        self, root: Path, last: str | None, profile: str, seed: int, adopted: Path | None
-    ) -> list[dict[str, Any]]:
+    def _stages(self, root: Path, last: str | None, profile: str, seed: int, make: Makes) -> list[dict[str, Any]]:
         chosen = profiles.BY_NAME[profile]
         with Children() as children:
             found = ground.ready(chosen, Home.default().weights, children)
-            chain = Chain(stages.stages(chosen, found, adopted), root, seed=seed, runs=children, tell=self._tell)
+            chain = Chain(make(chosen, found), root, seed=seed, runs=children, tell=self._tell)
             return chain.make(last)
 
     def _close(self, folder: Path) -> None:
