@@ -1,4 +1,4 @@
-"""Ends an SFT run before its last step: its adapter is then the mean of its newest STABLE checkpoints.
+"""Ends a run of SFT or GRPO before its last step: its adapter is then the mean of its newest STABLE checkpoints.
 
 python -m training.default.close RUN
 

@@ -33,7 +33,9 @@ class Command(base.Command):
         parser.add_argument("--stage", metavar="NAME", help="this stage and all that it needs; or table, or ship")
         parser.add_argument("--profile", choices=sorted(profiles.BY_NAME), default="cpu")
         parser.add_argument("--seed", type=int, default=0)
-        parser.add_argument("--close", metavar="NAME", help="end this SFT stage now, with the mean of its checkpoints")
+        parser.add_argument(
+            "--close", metavar="NAME", help="end this stage of SFT or GRPO now, with the mean of its checkpoints"
+        )
         parser.add_argument("--from-shipped", action="store_true", help="go on from the cold start that ships")
         parser.add_argument(
             "--candidates", nargs="+", metavar="NAME", default=stages.CANDIDATES, help="what calibration may go on from"
