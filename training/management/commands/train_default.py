@@ -34,7 +34,7 @@ class Command(base.Command):
         parser.add_argument("--profile", choices=sorted(profiles.BY_NAME), default="cpu")
         parser.add_argument("--seed", type=int, default=0)
         parser.add_argument(
-            "--close", metavar="NAME", help="end this stage of SFT or GRPO now, with the mean of its checkpoints"
+            "--close", metavar="NAME", help="end this SFT or GRPO stage now, by the mean of its checkpoints"
         )
         parser.add_argument("--from-shipped", action="store_true", help="go on from the cold start that ships")
         parser.add_argument(
