@@ -15,11 +15,11 @@ def deal(items: Sequence[QueueItem], people: Sequence[User], by: User) -> int:
     """How many judgements were assigned. Repeats are left out: only who judged the first one may take them."""
     if not people:
         return 0
-    barred = _barred(items)
+    barred, here = _barred(items), {one.pk for one in people}
     load: Counter[int] = Counter()
     rows: list[Annotation] = []
     # Where fewest may judge comes first, so that the others can even out.
-    for item in sorted((one for one in items if not one.repeat_of_id), key=lambda one: -len(barred[one.pk])):
+    for item in sorted((one for one in items if not one.repeat_of_id), key=lambda one: -len(barred[one.pk] & here)):
         able = sorted(
             (one for one in people if one.pk not in barred[item.pk]),
             key=lambda one: (load[one.pk], draw(item.queue.seed, f"deal {item.position}", one.pk)),

@@ -346,9 +346,14 @@ document.addEventListener("focusin", (event) => (attending = Boolean(event.targe
 document.addEventListener("pointerdown", (event) => event.target.closest("#next") || (attending = false));
 
 // After a swap htmx gives the focus back to whatever has the old id; this comes later and decides. And once more when
-// the focus was dropped without a new place, whoever did it.
+// the focus was dropped without a new place, whoever did it, and when a step that could not take it yet now can.
 document.body.addEventListener("htmx:oobAfterSwap", () => setTimeout(carryOn, 0));
 document.addEventListener("focusout", () => setTimeout(carryOn, 80));
+new MutationObserver(() => setTimeout(carryOn, 80)).observe(room, {
+  childList: true,
+  subtree: true,
+  attributeFilter: ["disabled", "hidden", "data-hidden"],
+});
 
 function carryOn() {
   const next = byId("next");
