@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ import pytest
 from tests.drills.reader import CarelessReader, Reader
 from tests.drills.scene import Scene, scene
 
+COMES_UP = 60
+"""Seconds a restarted PostgreSQL is given."""
 pytestmark = [pytest.mark.drill, pytest.mark.slow]
 RATE = 60.0
 AT_ONCE = 6
@@ -85,8 +88,15 @@ async def disturbed(stage: Scene, *, kills: int, restarts: int) -> tuple[dict[st
 
 
 def rows(stage: Scene, sql: str, consultation: str) -> list[Any]:
-    with psycopg.connect(stage.stack.env["DATABASE_URL"]) as connection:
-        return connection.execute(sql, [consultation]).fetchall()
+    until = time.monotonic() + COMES_UP
+    while True:
+        try:
+            with psycopg.connect(stage.stack.env["DATABASE_URL"]) as connection:
+                return connection.execute(sql, [consultation]).fetchall()
+        except psycopg.OperationalError:  # the last restart may come after the last word
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.2)
 
 
 def stored(stage: Scene, consultation: str) -> list[dict[str, Any]]:
