@@ -21,6 +21,7 @@ import orjson
 from clinic.local.checks import temporary_home
 from clinic.local.home import ROOT
 from clinic.local.ports import free_port
+from clinic.local.postgres import Postgres
 from clinic.local.stack import Stack
 from tests.doubles.engine import FakeEngine
 from tests.drills.reader import Reader
@@ -132,6 +133,11 @@ class Scene:
         await asyncio.sleep(0.3)
         service.start()
         self.restarts += 1
+
+    async def until_postgres(self) -> None:
+        store = Postgres(self.stack.home, self.stack.keeper)
+        while not store.is_ready():
+            await asyncio.sleep(0.05)
 
 
 def _stop(child: Any, how: signal.Signals) -> None:

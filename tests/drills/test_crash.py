@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,6 @@ import pytest
 from tests.drills.reader import CarelessReader, Reader
 from tests.drills.scene import Scene, scene
 
-COMES_UP = 60
-"""Seconds a restarted PostgreSQL is given."""
 pytestmark = [pytest.mark.drill, pytest.mark.slow]
 RATE = 60.0
 AT_ONCE = 6
@@ -80,23 +77,18 @@ async def disturbed(stage: Scene, *, kills: int, restarts: int) -> tuple[dict[st
             else:
                 await stage.restart_postgres(signal.SIGINT if number % 2 else signal.SIGQUIT)
 
-    async with asyncio.timeout(540), asyncio.TaskGroup() as group:
-        group.create_task(disturb())
-        for consultation in stage.consultations:
-            group.create_task(hold(consultation))
+    async with asyncio.timeout(540):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(disturb())
+            for consultation in stage.consultations:
+                group.create_task(hold(consultation))
+        await stage.until_postgres()  # the last restart may come after the last word
     return readers, careless
 
 
 def rows(stage: Scene, sql: str, consultation: str) -> list[Any]:
-    until = time.monotonic() + COMES_UP
-    while True:
-        try:
-            with psycopg.connect(stage.stack.env["DATABASE_URL"]) as connection:
-                return connection.execute(sql, [consultation]).fetchall()
-        except psycopg.OperationalError:  # the last restart may come after the last word
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.2)
+    with psycopg.connect(stage.stack.env["DATABASE_URL"]) as connection:
+        return connection.execute(sql, [consultation]).fetchall()
 
 
 def stored(stage: Scene, consultation: str) -> list[dict[str, Any]]:

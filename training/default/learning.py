@@ -52,16 +52,21 @@ def adopt(work: Work, *, ground: Ground, adapter: Path) -> None:
     told = shipped.shipped(adapter)
     if told is None or told["row"] != COLD:
         raise ChainError(f"What ships in {adapter} is no {COLD}, so nothing can go on from it as one.")
-    codec = by_name(ground.codec)
-    mine = {"base": ground.described["content"], "prompt": codec.digest, "knowledge": vocabulary().version}
-    theirs = {"base": told["base"]["content"], "prompt": told["prompt"], "knowledge": told["knowledge"]}
-    if parted := [name for name in mine if mine[name] != theirs[name]]:
-        raise ChainError(f"What ships in {adapter} was made with another {' and '.join(parted)} than this code has.")
-    config = {"trainer": "adopted", "seeds": told["seeds"], "base": ground.described, "codec": codec.name}
+    if told["base"]["content"] != ground.described["content"]:
+        raise ChainError(f"What ships in {adapter} was made with another base than this code has.")
+    refuse_other_words(told, ground.codec, f"What ships in {adapter}")
+    config = {"trainer": "adopted", "seeds": told["seeds"], "base": ground.described, "codec": ground.codec}
     run = work.open({**config, "recipe": dict(told["recipe"])}, ())
     shutil.copytree(adapter, run.path / "adapter", dirs_exist_ok=True, ignore=shutil.ignore_patterns("manifest.json"))
     whole = {"recipe": told["recipe"], "probe_base": told["probe_base"], "adopted": told["content"]}
     run.finish(counts={}, probe=told["probe"], end="finished", **whole)
+
+
+def refuse_other_words(told: Mapping[str, Any], codec: str, what: str) -> None:
+    """ChainError where a manifest names another prompt of this codec, or other knowledge, than this code has."""
+    mine = {"prompt": by_name(codec).digest, "knowledge": vocabulary().version}
+    if parted := [name for name in mine if told[name] != mine[name]]:
+        raise ChainError(f"{what} was made with another {' and '.join(parted)} than this code has.")
 
 
 def reinforce(work: Work, *, ground: Ground, recipe: str, start: str) -> None:

@@ -14,7 +14,7 @@ from agents.identity import Fingerprint
 from agents.knowledge.conditions import vocabulary
 from agents.weights import merge, tensors
 from clinic.local import shipped
-from training.default import folders, stages
+from training.default import folders, learning, stages
 from training.default.chain import ChainError
 from training.rundir import RunDir, provenance, sha256, write_json
 
@@ -76,12 +76,10 @@ def _write(run: RunDir, folder: Path) -> None:
 
 
 def _refuse_other_words(root: Path, codec: str) -> None:
-    mine = {"prompt": by_name(codec).digest, "knowledge": vocabulary().version}
     for path in root.glob("*/growing.manifest.json"):
         told = json.loads(path.read_text())
-        parted = [name for name in mine if told["codec"] == codec and told[name] != mine[name]]
-        if parted:
-            raise ChainError(f"{path.parent} was made with another {' and '.join(parted)} than this code has.")
+        if told["codec"] == codec:
+            learning.refuse_other_words(told, codec, str(path.parent))
 
 
 def _refuse_too_large(folder: Path, into: Path) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from agents.weights.merge import ADAPTER, sha256
+from clinic.local import shipped
 from training.default import learning, measuring
 from training.default.chain import ChainError, Stage, Work
 from training.default.ground import Ground
@@ -64,8 +64,9 @@ def stages(
     if adopted is None:
         found.append(stage(COLD, ("data",), partial(learning.imitate, ground=ground, most=profile.cold), **sft))
     else:
-        content = sha256(adopted / ADAPTER)
-        found.append(stage(COLD, (), partial(learning.adopt, ground=ground, adapter=adopted), adopted=content))
+        told = shipped.shipped(adopted) or {}  # without one the stage itself refuses
+        make = partial(learning.adopt, ground=ground, adapter=adopted)
+        found.append(stage(COLD, (), make, adopted=told.get("content")))
     bare = replace(ground, codec=CODECS[BARE])
     few = profile.cold + profile.cold // 20  # some are held back for validation
     found += [

@@ -116,7 +116,15 @@ def test_what_ships_is_no_cold_start_of_this_code(ships, tmp_path, part, other, 
         adopted(ships, tmp_path)
 
 
-def test_calibration_goes_on_from_what_it_is_told(tmp_path):
+def test_nothing_ships(tmp_path):
+    with pytest.raises(ChainError, match="is no cold-start"):
+        Chain(
+            stages.stages(profiles.CPU, GROUND, adopted=tmp_path / "none"),
+            tmp_path, seed=0, runs=None, tell=lambda text: None,
+        ).make("cold-start")  # fmt: skip
+
+
+def test_calibration_goes_on_from_what_it_is_told():
     made = {stage.name: stage for stage in stages.stages(profiles.CPU, GROUND, candidates=["cold-start"])}
     assert made["select"].after == ("cold-start",)
     assert {stage.name: stage for stage in stages.stages(profiles.CPU, GROUND)}["select"].after == stages.CANDIDATES
