@@ -33,6 +33,7 @@ __all__ = [
     "PolicyUnavailable",
     "ProbeResult",
     "Usage",
+    "whole",
 ]
 
 CONNECT_SECONDS = 5.0
@@ -53,6 +54,18 @@ class Completion:
     logprobs: tuple[float, ...] = ()
     seconds: float = 0.0
     first_token_seconds: float = 0.0
+
+
+async def whole(stream: AsyncGenerator[Delta, None]) -> Completion:
+    """The pieces of one answer as one; seconds are counted from here. Raises PolicyError."""
+    started = time.monotonic()
+    first = 0.0
+    deltas: list[Delta] = []
+    async with aclosing(stream):
+        async for delta in stream:
+            first = first or time.monotonic() - started
+            deltas.append(delta)
+    return _joined(deltas, time.monotonic() - started, first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,17 +149,9 @@ class PolicyClient:
         tokens: bool = False,
     ) -> Completion:
         """The whole answer; raises PolicyError."""
-        started = time.monotonic()
-        first = 0.0
-        deltas: list[Delta] = []
-        stream = self.stream(
-            messages, sampling=sampling, response_format=response_format, priority=priority, tokens=tokens
+        return await whole(
+            self.stream(messages, sampling=sampling, response_format=response_format, priority=priority, tokens=tokens)
         )
-        async with aclosing(stream):
-            async for delta in stream:
-                first = first or time.monotonic() - started
-                deltas.append(delta)
-        return _joined(deltas, time.monotonic() - started, first)
 
     async def probe(self) -> ProbeResult:
         """Decode one token, past the breaker: a frozen engine still answers its health page."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import blake2b
 from typing import Protocol
 
-from agents.client import Completion, PolicyClient
+from agents.client import Completion, PolicyClient, whole
 from agents.codecs import Codec
+from agents.repeats import fresh
 from agents.types import Action, Exchange, Inquiry, PolicyIdentity, Sampling
 
 
@@ -62,13 +64,15 @@ class Policy:
         tokens: bool = False,
     ) -> Completion:
         """The raw text of the next turn; raises PolicyError."""
-        return await self.client.complete(
+        ask = partial(
+            self.client.stream,
             self.codec.messages(inquiry, exchanges, force_final=force_final),
-            sampling=self._sampling(len(exchanges)),
             response_format=self.codec.response_format(force_final=force_final),
             priority=priority,
             tokens=tokens,
         )
+        how = self._sampling(len(exchanges))
+        return await whole(fresh(lambda sampling: ask(sampling=sampling), how, self.codec, exchanges))
 
     def _sampling(self, turn: int) -> Sampling:
         if not self.case or self.sampling.seed is None:

@@ -135,12 +135,16 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How a policy samples; part of its identity."""
+    """How a policy samples; part of its identity.
+
+    `resample` is how often an answer that asks for what is known is dropped and drawn again (agents.repeats).
+    """
 
     temperature: float = 0.0
     top_p: float = 1.0
     max_tokens: int = 512
     seed: int | None = None
+    resample: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from agents.world.virtual_world import VirtualWorld
 from clinic.models import Case, CaseKind, Endpoint, ModelRole, ModelVersion, Site
 from clinic.services import cases, language_world, versions, virtual_clinic
 from clinic.services.errors import SENTENCES, Refused
-from clinic.services.prompts import api_key
+from clinic.services.prompts import api_key, served
 from clinic.services.records import case_record
 from clinic.services.worlds import world_for
 
@@ -57,7 +57,7 @@ def consult(
     record, world = _case(case, site)
     if language:
         world = _language_world(case, site, record, world, seed or 0)
-    speaker = _speaker(policy, Sampling(temperature=temperature, max_tokens=settings.POLICY_MAX_TOKENS, seed=seed))
+    speaker = _speaker(policy, served(temperature=temperature, seed=seed))
     episode = asyncio.run(_play(record, world, speaker, tokens, on_turn))
     if episode.end is End.ENV_ERROR and not episode.turns:
         code = (episode.error or "").partition(":")[0]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 from django.conf import settings
 
+from agents.client import Delta, PolicyClient
 from agents.codecs import by_name
 from agents.codecs.base import Codec
 from agents.errors import PolicyError
+from agents.repeats import RESAMPLE, fresh
 from agents.types import Exchange, Inquiry, Message, Observation, PolicyIdentity, Sampling, Source
 from clinic.models import Consultation, Endpoint, ModelOutput, ModelVersion, Turn, TurnRole, TurnStatus
 from clinic.services.records import case_record
@@ -24,11 +27,19 @@ class Prompt:
 
     endpoint: Endpoint
     codec: Codec
+    exchanges: list[Exchange]
     messages: list[Message]
     response_format: dict[str, Any] | None
     sampling: Sampling
     identity: dict[str, Any]
     must_end: bool
+
+    def answer(
+        self, client: PolicyClient, messages: list[Message] | None = None, *, priority: int
+    ) -> AsyncGenerator[Delta, None]:
+        """What the policy says, in pieces: to this request, or to `messages` that go on from it. Raises PolicyError."""
+        ask = partial(client.stream, messages or self.messages, response_format=self.response_format, priority=priority)
+        return fresh(lambda sampling: ask(sampling=sampling), self.sampling, self.codec, self.exchanges)
 
 
 def prompt_for_turn(turn_id: int) -> Prompt:
@@ -45,17 +56,23 @@ def prompt_for(turn: Turn) -> Prompt:
     """For a streaming agent turn."""
     consultation = turn.consultation
     codec = by_name(consultation.model_version.codec)
-    sampling = Sampling(max_tokens=settings.POLICY_MAX_TOKENS)
+    sampling = served()
     inquiry, exchanges = told(consultation, codec, before=turn.number)
     return Prompt(
         endpoint=consultation.endpoint,
         codec=codec,
+        exchanges=exchanges,
         messages=codec.messages(inquiry, exchanges, force_final=turn.forced),
         response_format=codec.response_format(force_final=turn.forced),
         sampling=sampling,
         identity=identity(consultation, codec, sampling),
         must_end=turn.forced,
     )
+
+
+def served(**changes: Any) -> Sampling:
+    """How the product samples: what is likeliest, but nothing that is known already."""
+    return Sampling(**{"max_tokens": settings.POLICY_MAX_TOKENS, "resample": RESAMPLE, **changes})
 
 
 def api_key(endpoint: Endpoint) -> str | None:

@@ -150,9 +150,7 @@ class Producer:
     async def _relay(self, prompt: Prompt, messages: list[Message], parser: StreamParser, clock: Clock) -> None:
         stream, committer = self._enter(), self._parts.committer
         await self._awake(prompt)
-        answer = self._parts.client(prompt.endpoint).stream(
-            messages, sampling=prompt.sampling, response_format=prompt.response_format, priority=INTERACTIVE
-        )
+        answer = prompt.answer(self._parts.client(prompt.endpoint), messages, priority=INTERACTIVE)
         async with aclosing(answer):
             async for delta in answer:
                 if delta.text:

@@ -3,7 +3,8 @@
 python -m training.default.play RUN
 
 RUN is a run folder. config.json: "codec", "base", "seeds" {rollout}, "recipe" {base, start, rollouts (as the GRPO
-trainer's), temperature, samples, concurrency, context, max_turns, max_tokens, oracle}; data.jsonl: {"case"} rows.
+trainer's), temperature, resample, samples, concurrency, context, max_turns, max_tokens, oracle}; data.jsonl: {"case"}
+rows.
 It writes sample-K/episodes.jsonl for each sample, and summary.json of the first. `oracle` is a folder in which all
 rows of one set of patients keep what the greedy oracle did, which is planned once; "" where nobody asks for it.
 
@@ -148,7 +149,7 @@ def _speaking(run: RunDir, server: RolloutServer) -> Opens:
     recipe, codec = run.config["recipe"], by_name(run.config["codec"])
 
     def opens(seed: int) -> Player:
-        sampling = _sampling(run, seed)
+        sampling = replace(_sampling(run, seed), resample=recipe.get("resample", 0))
         client = PolicyClient(
             server.client.url, recipe["served_name"], first_token_seconds=REPLY_SECONDS, idle_seconds=REPLY_SECONDS
         )

@@ -13,10 +13,10 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from agents.client import PolicyClient
+from agents.client import PolicyClient, whole
 from agents.codecs import by_name
 from agents.errors import PolicyError
-from agents.types import Action, MalformedAction, Sampling
+from agents.types import Action, MalformedAction
 from clinic.models import (
     CaseKind,
     Consultation,
@@ -89,10 +89,11 @@ def _prompt(turn: Turn, endpoint: Endpoint) -> Prompt | None:
         return None
     codec = by_name(version.codec)
     inquiry, exchanges = prompts.told(consultation, codec, before=turn.number)
-    sampling = Sampling(max_tokens=settings.POLICY_MAX_TOKENS)
+    sampling = prompts.served()
     return Prompt(
         endpoint=endpoint,
         codec=codec,
+        exchanges=exchanges,
         messages=codec.messages(inquiry, exchanges, force_final=turn.forced),
         response_format=codec.response_format(force_final=turn.forced),
         sampling=sampling,
@@ -113,9 +114,7 @@ async def _ask(prompt: Prompt) -> Answer:
     text = ""
     try:
         async with client:
-            said = await client.complete(
-                prompt.messages, sampling=prompt.sampling, response_format=prompt.response_format, priority=PRIORITY
-            )
+            said = await whole(prompt.answer(client, priority=PRIORITY))
         text = said.text
         return Answer(text, prompt.codec.parse(text), seconds=time.monotonic() - began)
     except MalformedAction as error:

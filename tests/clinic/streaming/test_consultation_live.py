@@ -8,6 +8,7 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 
+from agents.repeats import RESAMPLE
 from clinic.models import Consultation, ModelOutput, Turn
 from clinic.services import consultations
 from clinic.streaming.host import Host
@@ -199,4 +200,27 @@ async def test_a_lost_lease_ends_the_old_producer_and_sockets_follow_the_new(
     reader = Reader(socket.events)
     assert reader.provisional[(1, 2)] == Reader(stored).provisional[(1, 2)]
     assert reader.finals[1] == engine.requests[1].text
+    await socket.close()
+
+
+async def test_an_order_for_what_is_known_is_neither_shown_nor_kept(
+    host: Host, engine: FakeEngine, open_socket: Opener
+) -> None:
+    first, other = (
+        f'{{"action":"examine","target":"{name}","reason":"r","differential":[]}}' for name in ("D-dimer", "ECG")
+    )
+    engine.script.extend([first, first, other])
+    consultation = await start(host)
+    socket = await (await open_socket(consultation)).open()
+    await socket.until("done")
+    await socket.say(do="order")
+    await socket.until("done")
+    stored = await sync_to_async(stored_events)(consultation)
+    turns = [turn async for turn in Turn.objects.filter(consultation=consultation, role="agent").order_by("number")]
+    assert [turn.action["target"] for turn in turns] == ["D-dimer", "ECG"]
+    assert turns[-1].attempt == 1, "nobody saw the answer that was dropped"
+    assert turns[-1].policy["sampling"]["resample"] == RESAMPLE
+    assert Reader(stored).finals[turns[-1].number] == other
+    assert "D-dimer" not in str(Reader(socket.events).provisional[(turns[-1].number, 1)])
+    assert [said.body["temperature"] > 0 for said in engine.requests] == [False, False, True]
     await socket.close()
