@@ -160,7 +160,11 @@ class PolicyIdentity:
     probe: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """`sampling` has `resample` only where something is drawn again, as identities were before there was one."""
+        told = asdict(self)
+        if not self.sampling.resample:
+            del told["sampling"]["resample"]
+        return told
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,3 +150,9 @@ def test_each_draw_has_a_seed_of_its_own_and_is_no_cooler():
     assert [how.temperature for how in drawn] == [1.0, 1.0, 1.1, 1.1, 1.1]
     assert len({how.seed for how in drawn}) == 5
     assert hotter(SERVED, 1).seed == hotter(replace(SERVED), 1).seed
+
+
+def test_an_identity_that_draws_nothing_again_is_told_as_before():
+    told = [PolicyIdentity("v", "b", None, "p", "e", how).as_dict()["sampling"] for how in (Sampling(), SERVED)]
+    assert "resample" not in told[0]
+    assert told[1]["resample"] == SERVED.resample

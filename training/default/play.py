@@ -97,13 +97,15 @@ async def _sample(run: RunDir, cases: list[EvaluationCase], opens: Opens, sample
         if what == player.name:
             run.measured({"step": began + done})
 
-    for left in reversed(range(TRIES)):
-        summary = await evaluate("end-to-end", cases, player, folder=folder, settings=settings, on_progress=tell)
-        if not summary["errors"] or not left:
-            break
-        await asyncio.sleep(PAUSE)
-    if isinstance(player, Endpoint) and isinstance(player.policy, Policy):
-        await player.policy.client.close()
+    try:
+        for left in reversed(range(TRIES)):
+            summary = await evaluate("end-to-end", cases, player, folder=folder, settings=settings, on_progress=tell)
+            if not summary["errors"] or not left:
+                break
+            await asyncio.sleep(PAUSE)
+    finally:
+        if isinstance(player, Endpoint) and isinstance(player.policy, Policy):
+            await player.policy.client.close()
     if summary["errors"]:
         raise RunFolderError(f"{summary['errors']} of {len(cases)} consultations have no outcome; start again.")
     if recipe["oracle"]:
