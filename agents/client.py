@@ -128,13 +128,15 @@ class PolicyClient:
         response_format: dict[str, Any] | None = None,
         priority: int = 0,
         tokens: bool = False,
+        begun: str = "",
     ) -> AsyncGenerator[Delta, None]:
         """The answer in pieces as they arrive (tokens that arrive together come as one Delta).
 
-        The last Delta has `finish` and, where the server counts, `usage`. With `tokens` each has the sampled ids and
-        their log-probs. A lower `priority` is served first. Raises PolicyError.
+        It goes on from `begun`, which is not part of it (vLLM's continue_final_message). The last Delta has `finish`
+        and, where the server counts, `usage`. With `tokens` each has the sampled ids and their log-probs. A lower
+        `priority` is served first. Raises PolicyError.
         """
-        body = self._body(messages, sampling, response_format, priority, tokens)
+        body = self._body(messages, sampling, response_format, priority, tokens, begun)
         async with self.breaker.guard(), aclosing(self._events(body)) as events:
             async for delta in events:
                 yield delta
@@ -175,10 +177,12 @@ class PolicyClient:
         response_format: dict[str, Any] | None,
         priority: int,
         tokens: bool,
+        begun: str = "",
     ) -> bytes:
+        told = [*messages, Message("assistant", begun)] if begun else messages
         body: dict[str, Any] = {
             "model": self.model,
-            "messages": [message.as_dict() for message in messages],
+            "messages": [message.as_dict() for message in told],
             "stream": True,
             "stream_options": {"include_usage": True},
             "temperature": sampling.temperature,
@@ -192,6 +196,8 @@ class PolicyClient:
             body["response_format"] = response_format
         if priority:
             body["priority"] = priority
+        if begun:
+            body |= {"continue_final_message": True, "add_generation_prompt": False}
         if tokens:
             body |= {"logprobs": True, "return_token_ids": True}
         return orjson.dumps(body)

@@ -8,9 +8,9 @@ from functools import partial
 from hashlib import blake2b
 from typing import Protocol
 
+from agents.answers import answer
 from agents.client import Completion, PolicyClient, whole
 from agents.codecs import Codec
-from agents.repeats import fresh
 from agents.types import Action, Exchange, Inquiry, PolicyIdentity, Sampling
 
 
@@ -72,7 +72,7 @@ class Policy:
             tokens=tokens,
         )
         how = self._sampling(len(exchanges))
-        return await whole(fresh(lambda sampling: ask(sampling=sampling), how, self.codec, exchanges))
+        return await whole(answer(ask, how, self.codec, inquiry, exchanges))
 
     def _sampling(self, turn: int) -> Sampling:
         if not self.case or self.sampling.seed is None:

@@ -137,7 +137,8 @@ class Observation:
 class Sampling:
     """How a policy samples; part of its identity.
 
-    `resample` is how often an answer that asks for what is known is dropped and drawn again (agents.repeats).
+    `resample` is how often an answer that asks for what is known is dropped and drawn again; below `least_fit` no
+    diagnosis is named (agents.answers).
     """
 
     temperature: float = 0.0
@@ -145,6 +146,7 @@ class Sampling:
     max_tokens: int = 512
     seed: int | None = None
     resample: int = 0
+    least_fit: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +162,11 @@ class PolicyIdentity:
     probe: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """`sampling` has `resample` only where something is drawn again, as identities were before there was one."""
+        """`sampling` names rules only where there are some, as identities did before there were any."""
         told = asdict(self)
-        if not self.sampling.resample:
-            del told["sampling"]["resample"]
+        for rule in ("resample", "least_fit"):
+            if not told["sampling"][rule]:
+                del told["sampling"][rule]
         return told
 
 

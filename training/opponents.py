@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 
+from agents.answers import ruled
 from agents.client import PolicyClient
 from agents.codecs import Codec
 from agents.policy import Policy
-from agents.repeats import RESAMPLE
 from agents.types import PolicyIdentity, Sampling
 from clinic.models import Endpoint, ModelRole, ModelVersion
 from clinic.services import versions
@@ -111,9 +111,8 @@ def _version(version: ModelVersion, endpoint: Endpoint, seed: int, clients: list
     clients.append(client)
 
     def opens(codec: Codec) -> Policy:
-        how = Sampling(
-            max_tokens=getattr(codec, "max_tokens", settings.POLICY_MAX_TOKENS), seed=seed, resample=RESAMPLE
-        )
+        most = getattr(codec, "max_tokens", settings.POLICY_MAX_TOKENS)
+        how = ruled(Sampling(max_tokens=most, seed=seed))
         adapter, probe = version.adapter or None, version.manifest.get("probe")
         identity = PolicyIdentity(version.version, version.base, adapter, codec.digest, endpoint.engine, how, probe)
         return Policy(client, codec, how, identity)

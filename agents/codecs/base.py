@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from agents.types import Action, Exchange, Inquiry, Message, Observation
+from agents.types import Action, ActionKind, Exchange, Inquiry, Message, Observation
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +55,9 @@ class Codec(Protocol):
         """The wire form; parse(encode(a)) == a up to what the dialect can carry."""
 
     def stream(self) -> StreamParser: ...
+
+    def fit(self, inquiry: Inquiry, exchanges: Sequence[Exchange]) -> float | None:
+        """How well the best of what is looked up fits the patient so far; None where nothing is looked up."""
+
+    def opening(self, kind: ActionKind) -> str:
+        """The first words of every answer of that kind; "" where the form does not begin with it."""

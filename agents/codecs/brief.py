@@ -101,6 +101,12 @@ class BriefCodec:
     def stream(self) -> BriefStream:
         return BriefStream(self.parse)
 
+    def fit(self, inquiry: Inquiry, exchanges: Sequence[Exchange]) -> float | None:
+        return None
+
+    def opening(self, kind: ActionKind) -> str:
+        return f"{kind}:"
+
 
 def presentation(inquiry: Inquiry) -> str:
     """The patient, the complaint and each part of the history, one line each."""

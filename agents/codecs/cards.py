@@ -56,6 +56,10 @@ class CardsCodec(BriefCodec):
             found.append(fill(FILES[5], reply=exchange.reply, cards="; ".join(map(_short, cards)) or NONE))
         return found
 
+    def fit(self, inquiry: Inquiry, exchanges: Sequence[Exchange]) -> float:
+        """The score of the best card; 0 where none comes up."""
+        return max([card.score for card in search(facts_after(inquiry, exchanges), limit=1)], default=0.0)
+
     def reply(self, observations: Sequence[Observation], *, note: str = "") -> str:
         """What came back, one line each, of panels only what is abnormal; then the clinician's own words."""
         lines = [_line(observation) for observation in observations]

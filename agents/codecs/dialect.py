@@ -90,6 +90,12 @@ class DialectCodec:
     def stream(self) -> DialectStream:
         return DialectStream()
 
+    def fit(self, inquiry: Inquiry, exchanges: Sequence[Exchange]) -> float | None:
+        return None
+
+    def opening(self, kind: ActionKind) -> str:
+        return ""
+
 
 def _inquiry(inquiry: Inquiry) -> str:
     history = {key: text for key, _, text in sections(inquiry)}

@@ -103,6 +103,12 @@ class StructuredCodec:
     def stream(self) -> JsonActionStream:
         return JsonActionStream(self.parse)
 
+    def fit(self, inquiry: Inquiry, exchanges: Sequence[Exchange]) -> float | None:
+        return None
+
+    def opening(self, kind: ActionKind) -> str:
+        return ""
+
 
 @cache
 def _response_format(force_final: bool) -> dict[str, Any]:

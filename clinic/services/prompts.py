@@ -11,11 +11,11 @@ from typing import Any
 
 from django.conf import settings
 
+from agents.answers import answer, ruled
 from agents.client import Delta, PolicyClient
 from agents.codecs import by_name
 from agents.codecs.base import Codec
 from agents.errors import PolicyError
-from agents.repeats import RESAMPLE, fresh
 from agents.types import Exchange, Inquiry, Message, Observation, PolicyIdentity, Sampling, Source
 from clinic.models import Consultation, Endpoint, ModelOutput, ModelVersion, Turn, TurnRole, TurnStatus
 from clinic.services.records import case_record
@@ -27,6 +27,7 @@ class Prompt:
 
     endpoint: Endpoint
     codec: Codec
+    inquiry: Inquiry
     exchanges: list[Exchange]
     messages: list[Message]
     response_format: dict[str, Any] | None
@@ -39,7 +40,7 @@ class Prompt:
     ) -> AsyncGenerator[Delta, None]:
         """What the policy says, in pieces: to this request, or to `messages` that go on from it. Raises PolicyError."""
         ask = partial(client.stream, messages or self.messages, response_format=self.response_format, priority=priority)
-        return fresh(lambda sampling: ask(sampling=sampling), self.sampling, self.codec, self.exchanges)
+        return answer(ask, self.sampling, self.codec, self.inquiry, self.exchanges)
 
 
 def prompt_for_turn(turn_id: int) -> Prompt:
@@ -61,6 +62,7 @@ def prompt_for(turn: Turn) -> Prompt:
     return Prompt(
         endpoint=consultation.endpoint,
         codec=codec,
+        inquiry=inquiry,
         exchanges=exchanges,
         messages=codec.messages(inquiry, exchanges, force_final=turn.forced),
         response_format=codec.response_format(force_final=turn.forced),
@@ -71,8 +73,8 @@ def prompt_for(turn: Turn) -> Prompt:
 
 
 def served(**changes: Any) -> Sampling:
-    """How the product samples: what is likeliest, but nothing that is known already."""
-    return Sampling(**{"max_tokens": settings.POLICY_MAX_TOKENS, "resample": RESAMPLE, **changes})
+    """How the product samples: what is likeliest, under the rules of agents.answers."""
+    return ruled(Sampling(**{"max_tokens": settings.POLICY_MAX_TOKENS, **changes}))
 
 
 def api_key(endpoint: Endpoint) -> str | None:

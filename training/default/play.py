@@ -3,10 +3,9 @@
 python -m training.default.play RUN
 
 RUN is a run folder. config.json: "codec", "base", "seeds" {rollout}, "recipe" {base, start, rollouts (as the GRPO
-trainer's), temperature, resample, samples, concurrency, context, max_turns, max_tokens, oracle}; data.jsonl: {"case"}
-rows.
-It writes sample-K/episodes.jsonl for each sample, and summary.json of the first. `oracle` is a folder in which all
-rows of one set of patients keep what the greedy oracle did, which is planned once; "" where nobody asks for it.
+trainer's), temperature, samples, concurrency, context, max_turns, max_tokens, oracle, and RULES}; data.jsonl: {"case"}
+rows. It writes sample-K/episodes.jsonl for each sample, and summary.json of the first. `oracle` is a folder in which
+all rows of one set of patients keep what the greedy oracle did, which is planned once; "" where nobody asks for it.
 
 A vLLM is spoken to as the product does, through the codec's own requests; without one the model of this process
 samples. Runs in the training environment: no Django.
@@ -46,6 +45,8 @@ from training.trainers.local_sampler import LocalSampler
 from training.trainers.rollout_server import RolloutServer
 from training.trainers.speaker import TokenPlayer, TokenSpeaker
 
+RULES = ("resample", "least_fit")
+"""Settings of Sampling that a server's player has beside those of every sampler."""
 Opens = Callable[[int], Player]
 """The player of a sample's seed."""
 REPLY_SECONDS = 900.0
@@ -151,7 +152,7 @@ def _speaking(run: RunDir, server: RolloutServer) -> Opens:
     recipe, codec = run.config["recipe"], by_name(run.config["codec"])
 
     def opens(seed: int) -> Player:
-        sampling = replace(_sampling(run, seed), resample=recipe.get("resample", 0))
+        sampling = replace(_sampling(run, seed), **{name: recipe[name] for name in RULES if name in recipe})
         client = PolicyClient(
             server.client.url, recipe["served_name"], first_token_seconds=REPLY_SECONDS, idle_seconds=REPLY_SECONDS
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from agents.repeats import RESAMPLE
+from agents.answers import LEAST_FIT, RESAMPLE
 
 LORA: dict[str, Any] = {"method": "lora", "rank": 32, "alpha": 64, "dtype": "float32"}
 """float32: weights in bfloat16 swallow small updates. Rank 32 is 20 MB as it ships, in bfloat16."""
@@ -54,7 +54,10 @@ SFT: dict[str, Any] = {
 CALIBRATION: dict[str, Any] = {"lr": 3e-4, "warmup": 5}
 """What differs from the SFT it otherwise is: it goes on from an adapter that can speak."""
 GRPO: dict[str, Any] = {**LORA, "lr": 1e-4, "warmup": 3, "checkpoint_every": 2, "keep": 3, "temperature": 1.0}
-PLAY: dict[str, Any] = {"temperature": 0.0, "resample": RESAMPLE, "concurrency": 8, "context": 4096, "max_turns": 12}
+PLAY: dict[str, Any] = {
+    "temperature": 0.0, "resample": RESAMPLE, "least_fit": LEAST_FIT, 
+    "concurrency": 8, "context": 4096, "max_turns": 12,
+}  # fmt: skip
 
 CPU = Profile(
     "cpu", "cards", "smollm2", "own",

@@ -10,12 +10,12 @@ from typing import Protocol
 
 from django.conf import settings
 
+from agents.answers import ruled
 from agents.client import Completion, PolicyClient
 from agents.codecs import Codec, by_name
 from agents.environment import World
 from agents.policy import Policy, Speaker
 from agents.probe_client import ProbeClient
-from agents.repeats import RESAMPLE
 from agents.types import Action, Exchange, Inquiry, PolicyIdentity, Sampling
 from clinic.models import Endpoint, ModelVersion
 from clinic.services.prompts import api_key
@@ -60,7 +60,7 @@ class ServedSeats:
         server = self.servers[side]
         codec = by_name(server.version.codec)
         longest = getattr(codec, "max_tokens", settings.POLICY_MAX_TOKENS)
-        sampling = Sampling(temperature=temperature, max_tokens=longest, seed=seed, resample=RESAMPLE)
+        sampling = ruled(Sampling(temperature=temperature, max_tokens=longest, seed=seed))
         client = PolicyClient(
             server.endpoint.url,
             server.endpoint.model_name,

@@ -93,6 +93,7 @@ def _prompt(turn: Turn, endpoint: Endpoint) -> Prompt | None:
     return Prompt(
         endpoint=endpoint,
         codec=codec,
+        inquiry=inquiry,
         exchanges=exchanges,
         messages=codec.messages(inquiry, exchanges, force_final=turn.forced),
         response_format=codec.response_format(force_final=turn.forced),

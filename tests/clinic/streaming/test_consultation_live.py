@@ -8,7 +8,7 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 
-from agents.repeats import RESAMPLE
+from agents.answers import RESAMPLE
 from clinic.models import Consultation, ModelOutput, Turn
 from clinic.services import consultations
 from clinic.streaming.host import Host

@@ -1,16 +1,19 @@
-"""What is known is not asked for again: dropped before anybody saw it, drawn anew, and let through where meant."""
+"""Two rules on an answer: nothing known is asked for again, nothing that no card fits is named. Nothing is taken back."""
 
 import asyncio
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
+from agents.answers import HOTTER, LEAST_FIT, answer, hotter, ruled
 from agents.client import PolicyClient, whole
 from agents.codecs import CardsCodec, DialectCodec, StructuredCodec
 from agents.policy import Policy
-from agents.repeats import HOTTER, Known, fresh, hotter
+from agents.repeats import Known
 from agents.types import Action, ActionKind, Exchange, Hypothesis, Inquiry, PolicyIdentity, Sampling
+from agents.world.virtual import case_id, open_case
 from tests.doubles.engine import FakeEngine
 
 BRIEF = CardsCodec()
@@ -50,7 +53,7 @@ def policy_of(client, codec=BRIEF, sampling=SERVED):
     return Policy(client, codec, sampling, PolicyIdentity("v", "b", None, codec.digest, "fake", sampling))
 
 
-async def answer(engine, client, script, exchanges, codec=BRIEF, sampling=SERVED):
+async def said_after(exchanges, engine, client, script, codec=BRIEF, sampling=SERVED):
     engine.script.extend(script)
     return (await policy_of(client, codec, sampling).say(INQUIRY, exchanges)).text
 
@@ -58,31 +61,31 @@ async def answer(engine, client, script, exchanges, codec=BRIEF, sampling=SERVED
 @pytest.mark.parametrize("codec", [BRIEF, StructuredCodec()])
 async def test_an_order_for_what_is_known_is_drawn_again(engine, client, codec):
     first, other = examines("Chest X-ray", codec), examines("D-dimer", codec)
-    assert await answer(engine, client, [first, first, other], after(first), codec) == other
+    assert await said_after(after(first), engine, client, [first, first, other], codec) == other
     assert [said.body["temperature"] for said in engine.requests] == [0.0, *HOTTER[:2]]
     assert len({str(said.body["messages"]) for said in engine.requests}) == 1, "the prompt is the same"
 
 
 async def test_one_who_insists_is_let_through(engine, client):
-    assert await answer(engine, client, [FIRST] * 9, after(FIRST)) == FIRST
+    assert await said_after(after(FIRST), engine, client, [FIRST] * 9) == FIRST
     assert len(engine.requests) == 1 + SERVED.resample
 
 
 async def test_what_is_new_is_drawn_once(engine, client):
-    assert await answer(engine, client, [OTHER, FIRST], after(FIRST)) == OTHER
+    assert await said_after(after(FIRST), engine, client, [OTHER, FIRST]) == OTHER
     assert len(engine.requests) == 1
 
 
 async def test_without_resampling_it_is_the_policys_own_word(engine, client):
     plain = replace(SERVED, resample=0)
-    assert await answer(engine, client, [FIRST, OTHER], after(FIRST), sampling=plain) == FIRST
+    assert await said_after(after(FIRST), engine, client, [FIRST, OTHER], sampling=plain) == FIRST
     assert len(engine.requests) == 1
 
 
 async def test_a_dropped_answer_is_not_written_to_its_end(engine, client):
     engine.rate = 100
     long = examines("Chest X-ray").replace("It fits.", "It fits, and so on and on and on and on and on, as told.")
-    assert await answer(engine, client, [long, OTHER], after(FIRST)) == OTHER
+    assert await said_after(after(FIRST), engine, client, [long, OTHER]) == OTHER
     async with asyncio.timeout(2):
         while not engine.requests[0].cancelled:
             await asyncio.sleep(0.01)
@@ -92,7 +95,7 @@ async def test_a_dropped_answer_is_not_written_to_its_end(engine, client):
 async def test_nothing_dropped_is_ever_shown(engine, client):
     engine.rate = 200
     engine.script.extend([FIRST, OTHER])
-    stream = fresh(lambda how: client.stream([], sampling=how), SERVED, BRIEF, after(FIRST))
+    stream = answer(partial(client.stream, []), SERVED, BRIEF, INQUIRY, after(FIRST))
     async with aclosing(stream):
         seen = [delta.text async for delta in stream]
     assert "".join(seen) == OTHER
@@ -102,7 +105,7 @@ async def test_nothing_dropped_is_ever_shown(engine, client):
 @pytest.mark.parametrize("text", ["no action at all", "examine: ", "diagnose: Pneumonia"])
 async def test_what_cannot_be_read_passes_whole(engine, client, text):
     engine.script.append(text)
-    stream = fresh(lambda how: client.stream([], sampling=how), SERVED, BRIEF, after(FIRST))
+    stream = answer(partial(client.stream, []), SERVED, BRIEF, INQUIRY, after(FIRST))
     assert (await whole(stream)).text == text
     assert len(engine.requests) == 1
 
@@ -110,7 +113,7 @@ async def test_what_cannot_be_read_passes_whole(engine, client, text):
 async def test_a_form_that_shows_something_before_the_target_is_left_alone(engine, client):
     codec = DialectCodec()
     said = codec.encode(Action(ActionKind.EXAMINE, "Chest X-ray", "It fits.", (Hypothesis("Pneumonia"),)))
-    assert await answer(engine, client, [said, said], after(said), codec) == said
+    assert await said_after(after(said), engine, client, [said, said], codec) == said
     assert len(engine.requests) == 1
 
 
@@ -152,7 +155,70 @@ def test_each_draw_has_a_seed_of_its_own_and_is_no_cooler():
     assert hotter(SERVED, 1).seed == hotter(replace(SERVED), 1).seed
 
 
-def test_an_identity_that_draws_nothing_again_is_told_as_before():
-    told = [PolicyIdentity("v", "b", None, "p", "e", how).as_dict()["sampling"] for how in (Sampling(), SERVED)]
-    assert "resample" not in told[0]
-    assert told[1]["resample"] == SERVED.resample
+STRANGE = Inquiry(35, "female", "Blocked ear", {"hpi": "The ear feels full after swimming."})
+GUESS = says(ActionKind.DIAGNOSE, "Migraine")
+TAIL = " ear care is outside what I know | the complaint is not covered | Migraine 3 O"
+RULED = ruled(Sampling(max_tokens=400))
+
+
+async def strange(client, codec=BRIEF, exchanges=(), **rules):
+    return await policy_of(client, codec, replace(RULED, **rules)).say(STRANGE, exchanges)
+
+
+@pytest.mark.parametrize("exchanges", [[], after(FIRST)])
+async def test_what_nothing_fits_is_deferred_in_the_policys_own_words(engine, client, exchanges):
+    engine.script.extend([GUESS, TAIL])
+    said = await strange(client, exchanges=exchanges)
+    assert BRIEF.parse(said.text).kind is ActionKind.DEFER
+    assert said.text == f"defer:{TAIL}"
+    asked = engine.requests[-1].body
+    assert asked["messages"][-1] == {"role": "assistant", "content": "defer:"}
+    assert (asked["continue_final_message"], asked["add_generation_prompt"]) == (True, False)
+    assert asked["messages"][:-1] == engine.requests[0].body["messages"]
+
+
+async def test_a_repeat_first_and_then_a_guess_still_defer(engine, client):
+    engine.script.extend([FIRST, FIRST, FIRST, GUESS, TAIL])
+    assert (await strange(client, exchanges=after(FIRST))).text == f"defer:{TAIL}"
+
+
+@pytest.mark.parametrize("said", [OTHER, says(ActionKind.DEFER, "A senior opinion"), "no action at all"])
+async def test_whatever_is_no_diagnosis_stays(engine, client, said):
+    engine.script.extend([said, TAIL])
+    assert (await strange(client)).text == said
+    assert len(engine.requests) == 1
+
+
+async def test_where_a_card_fits_the_diagnosis_stays(engine, client):
+    history = {"hpi": "Sudden pain on breathing in, breathless, coughing blood, one calf swollen after a flight."}
+    engine.script.extend([GUESS, TAIL])
+    fits = Inquiry(58, "female", "Chest pain", history)
+    assert BRIEF.fit(fits, []) > LEAST_FIT > BRIEF.fit(STRANGE, [])
+    assert (await policy_of(client, BRIEF, RULED).say(fits, [])).text == GUESS
+    assert len(engine.requests) == 1
+
+
+async def test_results_may_make_it_fit(engine, client):
+    engine.script.extend([GUESS, TAIL])
+    found = [Exchange(FIRST, "She tells of pain on breathing in, coughing blood, fever and a productive cough.")]
+    assert (await strange(client, exchanges=found, least_fit=BRIEF.fit(STRANGE, found))).text == GUESS
+
+
+@pytest.mark.parametrize("codec", [BRIEF, StructuredCodec()])
+async def test_without_the_rule_or_without_cards_it_may_guess(engine, client, codec):
+    guess = says(ActionKind.DIAGNOSE, "Migraine", codec)
+    engine.script.extend([guess, TAIL])
+    assert (await strange(client, codec, least_fit=0.0 if codec is BRIEF else LEAST_FIT)).text == guess
+    assert len(engine.requests) == 1
+
+
+def test_nearly_every_virtual_patient_fits():
+    """The threshold's promise, on patients it was not chosen with."""
+    drawn = [open_case(case_id("train", 70_000 + n)).record().inquiry() for n in range(400)]
+    assert sum(BRIEF.fit(inquiry, []) >= LEAST_FIT for inquiry in drawn) >= 392
+
+
+def test_an_identity_without_rules_is_told_as_before():
+    told = [PolicyIdentity("v", "b", None, "p", "e", how).as_dict()["sampling"] for how in (Sampling(), RULED)]
+    assert not {"resample", "least_fit"} & {*told[0]}
+    assert (told[1]["resample"], told[1]["least_fit"]) == (RULED.resample, LEAST_FIT)
