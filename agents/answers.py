@@ -32,6 +32,10 @@ RESAMPLE, LEAST_FIT = len(HOTTER), 6.5
 which a prompt shows as 7."""
 
 
+REPEATS, UNFIT = "repeats", "unfit"
+"""Why an answer was dropped: it asked for what is known; it named what nothing fits."""
+
+
 class Ask(Protocol):
     """Begins one answer of the policy; `begun` is what its first words must be."""
 
@@ -50,6 +54,7 @@ async def answer(
     fits = not sampling.least_fit or _fits(codec, inquiry, exchanges, sampling.least_fit)
     draws = sampling.resample if exchanges else 0
     known = Known.of(exchanges, codec) if draws else Known()
+    dropped: tuple[str, ...] = ()
     for redrawn in range(draws + 1):
         how = hotter(sampling, redrawn)
         async with aclosing(ask(sampling=how)) as said:
@@ -57,14 +62,18 @@ async def answer(
             if not fits and begun.kind == ActionKind.DIAGNOSE:
                 break
             if redrawn < draws and known.has(begun.kind, begun.target):
+                dropped += (REPEATS,)
                 continue
-            for delta in begun.held:
-                yield delta
-            async for delta in said:
-                yield delta
+            async with aclosing(_told(begun.held, said, dropped=dropped)) as told:
+                async for delta in told:
+                    yield delta
             return
-    async with aclosing(_begins(ask, how, codec.opening(ActionKind.DEFER))) as said:
-        async for delta in said:
+    opening = codec.opening(ActionKind.DEFER)
+    async with (
+        aclosing(ask(sampling=how, begun=opening)) as said,
+        aclosing(_told([], said, opening, dropped=(*dropped, UNFIT))) as told,
+    ):
+        async for delta in told:
             yield delta
 
 
@@ -82,13 +91,16 @@ def _fits(codec: Codec, inquiry: Inquiry, exchanges: Sequence[Exchange], least: 
     return fit is None or fit >= least
 
 
-async def _begins(ask: Ask, sampling: Sampling, begun: str) -> AsyncGenerator[Delta, None]:
-    """An answer with given first words, which come with its own first."""
-    first = begun
-    async with aclosing(ask(sampling=sampling, begun=begun)) as said:
-        async for delta in said:
-            yield delta._replace(text=first + delta.text)
-            first = ""
+async def _told(
+    held: Iterable[Delta], said: AsyncGenerator[Delta, None], opening: str = "", *, dropped: tuple[str, ...]
+) -> AsyncGenerator[Delta, None]:
+    """What was held back and what follows; words that were given, and what was dropped, come with the first."""
+    for delta in held:
+        yield delta._replace(text=opening + delta.text, dropped=dropped)
+        opening, dropped = "", ()
+    async for delta in said:
+        yield delta._replace(text=opening + delta.text, dropped=dropped) if opening or dropped else delta
+        opening, dropped = "", ()
 
 
 @dataclass(slots=True)

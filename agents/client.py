@@ -44,7 +44,7 @@ CONTEXT_WORDS = ("maximum context length", "context length of")
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A whole answer. Token ids (T,) and log-probs (T,) in nats are empty unless asked for."""
+    """A whole answer. Token ids (T,) and log-probs (T,) in nats are empty unless asked for; `dropped` as of a Delta."""
 
     text: str
     finish: str | None
@@ -54,6 +54,7 @@ class Completion:
     logprobs: tuple[float, ...] = ()
     seconds: float = 0.0
     first_token_seconds: float = 0.0
+    dropped: tuple[str, ...] = ()
 
 
 async def whole(stream: AsyncGenerator[Delta, None]) -> Completion:
@@ -325,4 +326,5 @@ def _joined(deltas: Sequence[Delta], seconds: float, first: float) -> Completion
         logprobs=tuple(logprob for delta in deltas for logprob in delta.logprobs),
         seconds=seconds,
         first_token_seconds=first,
+        dropped=tuple(why for delta in deltas for why in delta.dropped),
     )

@@ -78,6 +78,7 @@ def _turn(data: Mapping[str, Any]) -> EpisodeTurn:
         observations=tuple(_observation(row) for row in data["observations"]),
         tokens=TokenTrace(*(tuple(tokens[name]) for name in ("ids", "logprobs", "mask"))) if tokens else None,
         seconds=data["seconds"],
+        dropped=tuple(data.get("dropped", ())),
     )
 
 

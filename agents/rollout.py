@@ -179,7 +179,9 @@ class _Play:
     def _agent_turn(self, said: Completion, action: Action | None) -> EpisodeTurn:
         trace = TokenTrace(said.token_ids, said.logprobs, (1,) * len(said.token_ids)) if self.tokens else None
         number = len(self.episode.turns) + 1
-        return EpisodeTurn(number, "agent", said.text, action=action, tokens=trace, seconds=said.seconds)
+        return EpisodeTurn(
+            number, "agent", said.text, action=action, tokens=trace, seconds=said.seconds, dropped=said.dropped
+        )
 
     async def _add(self, turn: EpisodeTurn) -> None:
         self.episode.turns.append(turn)

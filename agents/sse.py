@@ -18,7 +18,10 @@ class Usage(NamedTuple):
 
 
 class Delta(NamedTuple):
-    """What arrived together: text, sampled ids (n,) and log-probs (n,) where asked for; `finish` on the last."""
+    """What arrived together: text, sampled ids (n,) and log-probs (n,) where asked for; `finish` on the last.
+
+    `dropped`, on the first, says why answers before this one were (agents.answers).
+    """
 
     text: str
     token_ids: tuple[int, ...] = ()
@@ -26,6 +29,7 @@ class Delta(NamedTuple):
     finish: str | None = None
     usage: Usage | None = None
     prompt_ids: tuple[int, ...] = ()
+    dropped: tuple[str, ...] = ()
 
 
 class EventReader:

@@ -181,6 +181,8 @@ class TokenTrace:
 
 @dataclass(slots=True)
 class EpisodeTurn:
+    """One turn; `dropped` says why answers before this one were dropped (agents.answers)."""
+
     n: int
     role: Literal["agent", "environment"]
     text: str
@@ -188,6 +190,7 @@ class EpisodeTurn:
     observations: tuple[Observation, ...] = ()
     tokens: TokenTrace | None = None
     seconds: float = 0.0
+    dropped: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = {
@@ -200,6 +203,8 @@ class EpisodeTurn:
         }
         if self.tokens:
             data["tokens"] = asdict(self.tokens)
+        if self.dropped:
+            data["dropped"] = list(self.dropped)
         return data
 
 

@@ -10,6 +10,7 @@ import nh3
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 
+from agents.answers import REPEATS, UNFIT
 from agents.examinations import find, match
 from agents.knowledge.catalogue import Examination
 from clinic.answers import ranked
@@ -61,9 +62,15 @@ def turn_context(turn: Turn) -> dict[str, Any]:
         "results": found,
         "words": beside(turn, found),
         "sentence": sentence(turn.error_code or "internal"),
+        "dropped": dropped(turn),
         "undone": undone(turn),
         "classes": " ".join(filter(None, _classes(turn, kind))),
     }
+
+
+def dropped(turn: Turn) -> dict[str, Any]:
+    """What the agent said first and nobody saw: how often it asked again for what is known, whether it guessed."""
+    return {"repeats": turn.dropped.count(REPEATS), "unfit": UNFIT in turn.dropped}
 
 
 def _classes(turn: Turn, kind: str) -> list[str]:

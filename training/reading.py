@@ -45,7 +45,8 @@ def _shown(turn: EpisodeTurn, said: Action | None) -> Iterator[tuple[Turn, dict[
         for observation in turn.observations:
             yield _answer(observation, asked), {"results": [asdict(value) for value in observation.values]}
     elif turn.action:
-        yield Turn(role=TurnRole.AGENT, text=turn.action.reason, action=turn.action.as_dict()), {}
+        words, action = turn.action.reason, turn.action.as_dict()
+        yield Turn(role=TurnRole.AGENT, text=words, action=action, dropped=list(turn.dropped)), {}
     else:
         yield Turn(role=TurnRole.AGENT, status=TurnStatus.FAILED, text=turn.text), {"sentence": UNREADABLE}
 

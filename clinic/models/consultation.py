@@ -180,6 +180,7 @@ class Turn(StatusModel):
     error_code = models.CharField(max_length=40, blank=True)
     first_token_ms = models.FloatField(null=True, blank=True)
     tokens = models.PositiveIntegerField(null=True, blank=True)
+    dropped = models.JSONField(default=list, blank=True, help_text="Why answers before this one were dropped unseen.")
     retracted_at = models.DateTimeField(null=True, blank=True, help_text="Undone: kept, shown struck, never told on.")
     retracted_by = models.ForeignKey("clinic.User", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     started_at = models.DateTimeField(auto_now_add=True)

@@ -67,6 +67,7 @@ class Spoken:
     policy: dict[str, Any] | None = None
     first_token_ms: float | None = None
     tokens: int | None = None
+    dropped: tuple[str, ...] = ()
 
 
 def next_number(consultation: Consultation) -> int:
@@ -228,6 +229,7 @@ def _finish(turn: Turn, status: TurnStatus, spoken: Spoken, **changes: Any) -> N
         policy=spoken.policy,
         first_token_ms=spoken.first_token_ms,
         tokens=spoken.tokens,
+        dropped=list(spoken.dropped),
         finished_at=timezone.now(),
         lease_expires_at=None,
         **changes,

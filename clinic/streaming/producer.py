@@ -49,11 +49,12 @@ class Stopped(Exception):
 
 @dataclass(slots=True)
 class Clock:
-    """Times and counts of one attempt."""
+    """Times and counts of one attempt, and why answers before it were dropped."""
 
     started: float
     first: float | None = None
     pieces: int = 0
+    dropped: tuple[str, ...] = ()
 
     def tick(self) -> None:
         self.pieces += 1
@@ -138,7 +139,11 @@ class Producer:
             await self._guarded(self._parts.committer.settle(stream))
         finally:
             self.spoken = replace(
-                self.spoken, text=stream.text, first_token_ms=clock.first_ms, tokens=clock.pieces or None
+                self.spoken,
+                text=stream.text,
+                first_token_ms=clock.first_ms,
+                tokens=clock.pieces or None,
+                dropped=clock.dropped,
             )
         if stream.lost:
             raise LeaseLost
@@ -153,6 +158,7 @@ class Producer:
         answer = prompt.answer(self._parts.client(prompt.endpoint), messages, priority=INTERACTIVE)
         async with aclosing(answer):
             async for delta in answer:
+                clock.dropped += delta.dropped
                 if delta.text:
                     clock.tick()
                     stream.hear(delta.text)

@@ -1,4 +1,4 @@
-"""Two rules on an answer: nothing known is asked for again, nothing that no card fits is named. Nothing is taken back."""
+"""Two rules on an answer: what is known is not asked again, what no card fits is not named. Nothing is taken back."""
 
 import asyncio
 from contextlib import aclosing
@@ -64,6 +64,15 @@ async def test_an_order_for_what_is_known_is_drawn_again(engine, client, codec):
     assert await said_after(after(first), engine, client, [first, first, other], codec) == other
     assert [said.body["temperature"] for said in engine.requests] == [0.0, *HOTTER[:2]]
     assert len({str(said.body["messages"]) for said in engine.requests}) == 1, "the prompt is the same"
+
+
+async def test_what_was_dropped_is_told_once(engine, client):
+    engine.rate = 200
+    engine.script.extend([FIRST, FIRST, OTHER, FIRST, GUESS, TAIL])
+    assert (await policy_of(client).say(INQUIRY, after(FIRST))).dropped == ("repeats", "repeats")
+    assert (await strange(client, exchanges=after(FIRST))).dropped == ("repeats", "unfit")
+    engine.script.append(OTHER)
+    assert (await policy_of(client).say(INQUIRY, after(FIRST))).dropped == ()
 
 
 async def test_one_who_insists_is_let_through(engine, client):

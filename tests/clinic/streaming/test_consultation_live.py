@@ -9,7 +9,8 @@ from typing import Any
 from asgiref.sync import sync_to_async
 
 from agents.answers import RESAMPLE
-from clinic.models import Consultation, ModelOutput, Turn
+from clinic.models import Consultation, ModelOutput, ModelVersion, Turn
+from clinic.rendering import turn_html
 from clinic.services import consultations
 from clinic.streaming.host import Host
 from tests.clinic.streaming.live import Opener, people_and_case, stored_events
@@ -219,8 +220,31 @@ async def test_an_order_for_what_is_known_is_neither_shown_nor_kept(
     turns = [turn async for turn in Turn.objects.filter(consultation=consultation, role="agent").order_by("number")]
     assert [turn.action["target"] for turn in turns] == ["D-dimer", "ECG"]
     assert turns[-1].attempt == 1, "nobody saw the answer that was dropped"
+    assert [turn.dropped for turn in turns] == [[], ["repeats"]]
+    assert "1 answer that asked for what is known already" in await sync_to_async(turn_html)(turns[-1])
     assert turns[-1].policy["sampling"]["resample"] == RESAMPLE
     assert Reader(stored).finals[turns[-1].number] == other
     assert "D-dimer" not in str(Reader(socket.events).provisional[(turns[-1].number, 1)])
     assert [said.body["temperature"] > 0 for said in engine.requests] == [False, False, True]
+    await socket.close()
+
+
+async def test_what_no_card_fits_is_deferred_and_the_turn_says_so(
+    host: Host, engine: FakeEngine, open_socket: Opener
+) -> None:
+    await ModelVersion.objects.aupdate(codec="cards")
+    tail = " ear care is outside what I know | the complaint is not covered | Migraine 3 O"
+    engine.script.extend(["diagnose: Migraine | it fits | Migraine 90 L", tail])
+    told = {"complaint": "Blocked ear", "history": {"hpi": "The ear feels full after swimming."}}
+    user, case = await sync_to_async(people_and_case)(**told)
+    consultation = await host.threads.run(consultations.start, case=case, by=user)
+    socket = await (await open_socket(consultation)).open()
+    done = await socket.until("done", "error")
+    assert done["data"]["action"] == "defer", done
+    turn = await Turn.objects.aget(consultation=consultation, role="agent")
+    assert (turn.action["target"], turn.dropped) == ("ear care is outside what I know", ["unfit"])
+    shown = Reader(await sync_to_async(stored_events)(consultation))
+    assert shown.finals[turn.number] == f"defer:{tail}"
+    assert "Migraine 90" not in str(socket.events)
+    assert "so it was made to defer" in await sync_to_async(turn_html)(turn)
     await socket.close()
