@@ -6,8 +6,8 @@ import aiohttp
 import orjson
 import pytest
 
-from agents.client import PolicyClient, PolicyError
-from agents.codecs import StructuredCodec
+from agents.client import PolicyClient, PolicyError, whole
+from agents.codecs import CardsCodec, StructuredCodec
 from agents.types import Exchange, Inquiry, Message, Observation, Sampling, Source
 from tests.doubles.engine import FakeEngine
 
@@ -158,6 +158,16 @@ async def test_a_prompt_is_a_token_prefix_of_the_next(vllm_server, real):
     longer = CODEC.messages(INQUIRY, [Exchange(first.text, reply)])
     second = await real.complete(longer, sampling=Sampling(max_tokens=1), tokens=True)
     assert second.prompt_ids[: len(first.prompt_ids)] == first.prompt_ids
+
+
+async def test_an_answer_goes_on_from_given_first_words(real):
+    """After the prompt as ever, not after a turn of the policy's that has ended."""
+    messages, how = CardsCodec().messages(INQUIRY, []), Sampling(max_tokens=6)
+    plain = await whole(real.stream(messages, sampling=how, tokens=True))
+    begun = await whole(real.stream(messages, sampling=how, tokens=True, begun="defer:"))
+    assert begun.prompt_ids[: len(plain.prompt_ids)] == plain.prompt_ids
+    assert 1 <= len(begun.prompt_ids) - len(plain.prompt_ids) <= 4
+    assert "defer:" not in begun.text
 
 
 async def test_closing_the_stream_stops_the_engine(real):
