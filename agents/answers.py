@@ -2,12 +2,12 @@
 
 What is known is not asked for again. A policy that says what it likes best likes the same examination after its result
 as before, and a small one orders it until its turns are over. What it would like instead is the better answer: where a
-target repeats an earlier one, the answer is dropped and drawn again, each time hotter. A policy that insists is let
-through, and so is one that says it means a repetition ("repeat troponin"): both may have a reason.
+target repeats an earlier one, the answer is dropped and drawn again, each time hotter. A policy that insists through
+all draws is let through with its first wish, and a repetition that is meant ("repeat troponin") is no repeat.
 
 What nothing fits is not named. Where the best of what the codec looks up fits the patient worse than nearly all that
 the policy learned from, a diagnosis would be a guess: the answer is dropped, and the policy is made to write a deferral
-in its place (selective prediction: El-Yaniv and Wiener 2010, JMLR 11).
+in its place, of which its guesses are left out (selective prediction: El-Yaniv and Wiener 2010, JMLR 11).
 
 Until a target is whole an answer is held back; nothing that was shown is ever taken back.
 """
@@ -21,19 +21,20 @@ from hashlib import blake2b
 from typing import Protocol
 
 from agents.codecs.base import Codec, FieldText
+from agents.matching.ontology import ontology
 from agents.repeats import Known
 from agents.sse import Delta
-from agents.types import ActionKind, Exchange, Inquiry, Sampling
+from agents.types import Action, ActionKind, Exchange, Inquiry, PolicyIdentity, Sampling
 
 HOTTER = (0.7, 0.9, 1.1)
 """The least temperature of each further draw; the last for all that follow."""
 RESAMPLE, LEAST_FIT = len(HOTTER), 6.5
-"""Of an agent as Rounds serves it. Of 2,000 virtual training patients 995 in 1,000 begin with a card of at least 6.5,
-which a prompt shows as 7."""
+"""Of an agent as Rounds serves it. Of 2,000 virtual training patients 995 in 1,000 begin with a card of 6.5 or more."""
 
 
 REPEATS, UNFIT = "repeats", "unfit"
-"""Why an answer was dropped: it asked for what is known; it named what nothing fits."""
+"""Why an answer was dropped: it asked for what was asked for before; it named a diagnosis where no card fits."""
+DECIDE = "a clinician must decide"
 
 
 class Ask(Protocol):
@@ -47,16 +48,21 @@ def ruled(sampling: Sampling) -> Sampling:
     return replace(sampling, resample=RESAMPLE, least_fit=LEAST_FIT)
 
 
+def unruled(identity: PolicyIdentity) -> PolicyIdentity:
+    """Who speaks where the rules are passed by."""
+    return replace(identity, sampling=replace(identity.sampling, resample=0, least_fit=0.0))
+
+
 async def answer(
     ask: Ask, sampling: Sampling, codec: Codec, inquiry: Inquiry, exchanges: Sequence[Exchange]
 ) -> AsyncGenerator[Delta, None]:
     """The pieces of one answer. Raises PolicyError."""
     fits = not sampling.least_fit or _fits(codec, inquiry, exchanges, sampling.least_fit)
-    draws = sampling.resample if exchanges else 0
+    draws = sampling.resample + 1 if exchanges and sampling.resample else 0
     known = Known.of(exchanges, codec) if draws else Known()
     dropped: tuple[str, ...] = ()
     for redrawn in range(draws + 1):
-        how = hotter(sampling, redrawn)
+        how = hotter(sampling, redrawn % (draws or 1))  # the last as the first: one who insists is heard as meant
         async with aclosing(ask(sampling=how)) as said:
             begun = await _begun(said, codec) if redrawn < draws or not fits else _Begun()
             if not fits and begun.kind == ActionKind.DIAGNOSE:
@@ -75,6 +81,14 @@ async def answer(
     ):
         async for delta in told:
             yield delta
+
+
+def withheld(action: Action, dropped: Sequence[str]) -> Action:
+    """The action; a deferral that the rule made without the diagnoses in it, which are what was not to be named."""
+    if UNFIT not in dropped or action.kind is not ActionKind.DEFER:
+        return action
+    named = ontology().resolve(action.target) is not None
+    return replace(action, target=DECIDE if named else action.target, differential=())
 
 
 def hotter(sampling: Sampling, redrawn: int) -> Sampling:

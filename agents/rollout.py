@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from agents.answers import withheld
 from agents.client import Completion, PolicyError
 from agents.environment import ConsultationEnv
 from agents.policy import Speaker
@@ -149,7 +150,7 @@ class _Play:
                 self.episode.end = End.MALFORMED
             self.exchanges.append(Exchange(said.text, self.policy.codec.repair(problem.reason)))
             return failed + 1
-        await self._act(said, action, force)
+        await self._act(said, withheld(action, said.dropped), force)
         return 0
 
     def _out_of_context(self, said: Completion) -> bool:

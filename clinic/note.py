@@ -91,9 +91,12 @@ def agent_line(summary: Summary) -> str:
         f"{entry['diagnosis']}" + ("" if entry.get("probability") is None else f" {entry['probability']:.0%}")
         for entry in summary.differential[:SHOWN]
     ]
+    by = f"{version.name}; {version.get_training_display().lower()}"
+    if summary.deferred:
+        named = f" Likeliest of what it had named: {', '.join(told)}." if told else ""
+        return f"Rounds ({by}) deferred.{named} Advice only."
     if not told:
         return ""
-    by = f"{version.name}; {version.get_training_display().lower()}"
     return f"Suggested by Rounds ({by}): {', '.join(told)}. Advice only."
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db.models import Q
 
+from agents.types import ActionKind
 from clinic.answers import ranked
 from clinic.models import (
     Case,
@@ -71,6 +72,11 @@ class Summary:
         """The agent's newest complete turn with a differential."""
         told = [turn for turn in self.agent_turns if (turn.action or {}).get("differential")]
         return told[-1] if told else None
+
+    @property
+    def deferred(self) -> bool:
+        """Whether the agent's last word was that it cannot decide."""
+        return bool(self.agent_turns) and (self.agent_turns[-1].action or {}).get("action") == ActionKind.DEFER
 
     @property
     def differential(self) -> list[dict[str, Any]]:

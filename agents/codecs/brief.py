@@ -155,6 +155,8 @@ class _Reader:
         target = target.strip(" ,;")
         if not target:
             self._fail("the target is empty")
+        if target.partition(":")[0].strip() in list(ActionKind):
+            self._fail("two actions in one line")
         return Action(ActionKind(kind), target, parts[1].strip(" ,;"), self._differential(parts[2]))
 
     def _differential(self, part: str) -> tuple[Hypothesis, ...]:

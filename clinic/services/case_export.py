@@ -24,7 +24,9 @@ from clinic.services import audit
 FORMAT, FORMAT_VERSION = "rounds.case", 1
 SIMULATED_NOTE = "Simulated: nobody measured these results. They are not findings of any person."
 CASE_COLUMNS = ("key", "kind", "origin", "licence", "title", "age_years", "sex", "complaint", "history", "extra")
-TURN_COLUMNS = ("number", "role", "status", "text", "action", "request", "matched", "source", "forced", "policy")
+TURN_COLUMNS = (
+    "number", "role", "status", "text", "action", "request", "matched", "source", "forced", "policy", "dropped",
+)  # fmt: skip
 
 
 def document(case: Case, *, exported_at: datetime) -> dict[str, Any]:

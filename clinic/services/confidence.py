@@ -10,7 +10,8 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from agents.client import PolicyClient, PolicyError
+from agents.answers import withheld
+from agents.client import PolicyClient, PolicyError, whole
 from agents.types import MalformedAction
 from clinic.models import Consultation, DraftStatus, Turn, TurnDrafts, TurnRole, TurnStatus, User
 from clinic.services import audit, dispatch
@@ -56,13 +57,14 @@ def draw(turn_id: int) -> int:
     TurnDrafts.objects.filter(pk=drafts.pk, status=DraftStatus.WAITING).update(
         drafts=read,
         failed=failed,
-        policy={
-            **prompt.identity,
-            "sampling": {"temperature": TEMPERATURE, "seeds": list(range(1, drafts.wanted + 1))},
-        },
+        policy={**prompt.identity, "sampling": {**prompt.identity["sampling"], **_hot(drafts.wanted)}},
         status=DraftStatus.DONE if read else DraftStatus.FAILED,
     )
     return len(read)
+
+
+def _hot(wanted: int) -> dict[str, Any]:
+    return {"temperature": TEMPERATURE, "seeds": list(range(1, wanted + 1))}
 
 
 async def _sample(prompt: Prompt, seeds: Sequence[int]) -> tuple[list[dict[str, Any]], int]:
@@ -77,9 +79,8 @@ async def _sample(prompt: Prompt, seeds: Sequence[int]) -> tuple[list[dict[str, 
 async def _draft(client: PolicyClient, prompt: Prompt, seed: int) -> dict[str, Any] | None:
     sampling = replace(prompt.sampling, temperature=TEMPERATURE, seed=seed)
     try:
-        answer = await client.complete(
-            prompt.messages, sampling=sampling, response_format=prompt.response_format, priority=BEHIND
-        )
-        return {"seed": seed, "action": prompt.codec.parse(answer.text).as_dict()}
+        answer = await whole(replace(prompt, sampling=sampling).answer(client, priority=BEHIND))
+        action = withheld(prompt.codec.parse(answer.text), answer.dropped)
+        return {"seed": seed, "action": action.as_dict()}
     except (PolicyError, MalformedAction):
         return None

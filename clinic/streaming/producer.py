@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 
 import orjson
 
+from agents.answers import UNFIT, withheld
 from agents.client import PolicyClient
 from agents.codecs.base import StreamParser
 from agents.errors import PolicyError, PolicyUnavailable
@@ -28,6 +29,8 @@ from clinic.streaming.stream import EARLY, Stream
 log = logging.getLogger(__name__)
 R = TypeVar("R")
 REPAIRS = 1
+GUESSES = ("target", "differential")
+"""Fields in which a deferral that a rule made may still name what it was not to name."""
 AWAKE_SECONDS, LOOK_SECONDS = 180.0, 0.5
 INTERACTIVE = 0
 """Priority of a waiting clinician; rollouts and drafts ask with a higher number (decisions.md 16)."""
@@ -143,11 +146,11 @@ class Producer:
                 text=stream.text,
                 first_token_ms=clock.first_ms,
                 tokens=clock.pieces or None,
-                dropped=clock.dropped,
+                dropped=self.spoken.dropped + clock.dropped,
             )
         if stream.lost:
             raise LeaseLost
-        action = parser.finish()
+        action = withheld(parser.finish(), self.spoken.dropped)
         if prompt.must_end and not action.kind.is_final:
             raise MalformedAction("the last action must be diagnose or defer", text=stream.text)
         return action
@@ -163,7 +166,8 @@ class Producer:
                     clock.tick()
                     stream.hear(delta.text)
                     for piece in parser.feed(delta.text):
-                        stream.say(piece.field, piece.text)
+                        if UNFIT not in clock.dropped or piece.field not in GUESSES:
+                            stream.say(piece.field, piece.text)
                     if stream.pieces >= EARLY:
                         committer.hurry()
 

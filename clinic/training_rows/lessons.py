@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from agents.answers import UNFIT
 from agents.types import Action, ActionKind, Hypothesis, HypothesisGroup
 from clinic.models import AnnotationStatus, CorrectionKind, Feedback, FeedbackKind, Turn, TurnRole, TurnStatus
 from clinic.naming import condition_of
@@ -101,7 +102,8 @@ _BY_KIND: dict[FeedbackKind, Callable[[Feedback], Iterator[Lesson]]] = {
 
 
 def _stands(turn: Turn) -> bool:
-    agents = turn.role == TurnRole.AGENT and turn.status == TurnStatus.COMPLETE
+    """Whether it is the agent's own word: a deferral that a rule made teaches nothing about the agent."""
+    agents = turn.role == TurnRole.AGENT and turn.status == TurnStatus.COMPLETE and UNFIT not in turn.dropped
     return agents and turn.retracted_at is None and bool(turn.action)
 
 

@@ -7,12 +7,12 @@ from functools import partial
 
 import pytest
 
-from agents.answers import HOTTER, LEAST_FIT, answer, hotter, ruled
+from agents.answers import HOTTER, LEAST_FIT, REPEATS, UNFIT, answer, hotter, ruled, unruled, withheld
 from agents.client import PolicyClient, whole
 from agents.codecs import CardsCodec, DialectCodec, StructuredCodec
 from agents.policy import Policy
 from agents.repeats import Known
-from agents.types import Action, ActionKind, Exchange, Hypothesis, Inquiry, PolicyIdentity, Sampling
+from agents.types import Action, ActionKind, Exchange, Hypothesis, Inquiry, MalformedAction, PolicyIdentity, Sampling
 from agents.world.virtual import case_id, open_case
 from tests.doubles.engine import FakeEngine
 
@@ -77,7 +77,8 @@ async def test_what_was_dropped_is_told_once(engine, client):
 
 async def test_one_who_insists_is_let_through(engine, client):
     assert await said_after(after(FIRST), engine, client, [FIRST] * 9) == FIRST
-    assert len(engine.requests) == 1 + SERVED.resample
+    heats = [said.body["temperature"] for said in engine.requests]
+    assert heats == [0.0, *HOTTER, 0.0], "with its first wish, not with the hottest"
 
 
 async def test_what_is_new_is_drawn_once(engine, client):
@@ -135,6 +136,13 @@ async def test_a_form_that_shows_something_before_the_target_is_left_alone(engin
         ("Haemoglobin", "examine", "Full blood count", False),
         ("Troponin", "examine", "Repeat troponin", False),
         ("CT of the left ear", "examine", "CT of the left ear", True),
+        ("Heart examination", "examine", "Ear examination", False),
+        ("Chest X-ray", "examine", "Chest X-ray and MRI of the orbit", False),
+        ("X-ray of the left hand", "examine", "X-ray of the right hand", False),
+        ("Troponin", "examine", "Troponin at 3 hours", False),
+        ("Blood cultures", "examine", "Blood cultures second set", False),
+        ("Chest X-ray", "examine", "Follow-up chest X-ray", False),
+        ("Chest X-ray and D-dimer", "examine", "D-dimer", True),
         ("Chest X-ray", "examine", "Chest X-ray and D-dimer", False),
         ("Chest X-ray", "ask", "Chest X-ray?", True),
         ("Chest X-ray", "diagnose", "Chest X-ray", False),
@@ -209,8 +217,10 @@ async def test_where_a_card_fits_the_diagnosis_stays(engine, client):
 
 async def test_results_may_make_it_fit(engine, client):
     engine.script.extend([GUESS, TAIL])
-    found = [Exchange(FIRST, "She tells of pain on breathing in, coughing blood, fever and a productive cough.")]
-    assert (await strange(client, exchanges=found, least_fit=BRIEF.fit(STRANGE, found))).text == GUESS
+    unwell = Inquiry(58, "female", "Unwell", {})
+    found = [Exchange(FIRST, "Pain on breathing in, cough with green sputum, fever.")]
+    assert BRIEF.fit(unwell, []) < LEAST_FIT < BRIEF.fit(unwell, found)
+    assert (await policy_of(client, BRIEF, RULED).say(unwell, found)).text == GUESS
 
 
 @pytest.mark.parametrize("codec", [BRIEF, StructuredCodec()])
@@ -219,6 +229,20 @@ async def test_without_the_rule_or_without_cards_it_may_guess(engine, client, co
     engine.script.extend([guess, TAIL])
     assert (await strange(client, codec, least_fit=0.0 if codec is BRIEF else LEAST_FIT)).text == guess
     assert len(engine.requests) == 1
+
+
+def test_a_deferral_that_the_rule_made_names_nothing():
+    guess = Action(ActionKind.DEFER, "Migraine", "It fits.", (Hypothesis("Migraine", 0.9),))
+    made = withheld(guess, [REPEATS, UNFIT])
+    assert (made.kind, made.reason, made.differential) == (ActionKind.DEFER, "It fits.", ())
+    assert "Migraine" not in made.target
+    assert withheld(replace(guess, target="ear care"), [UNFIT]).target == "ear care"
+    assert withheld(guess, [REPEATS]) == guess, "its own deferral says what it likes"
+
+
+def test_a_server_that_does_not_go_on_makes_no_deferral_of_a_diagnosis():
+    with pytest.raises(MalformedAction):
+        BRIEF.parse(f"defer:{GUESS}")
 
 
 def test_nearly_every_virtual_patient_fits():
@@ -231,3 +255,5 @@ def test_an_identity_without_rules_is_told_as_before():
     told = [PolicyIdentity("v", "b", None, "p", "e", how).as_dict()["sampling"] for how in (Sampling(), RULED)]
     assert not {"resample", "least_fit"} & {*told[0]}
     assert (told[1]["resample"], told[1]["least_fit"]) == (RULED.resample, LEAST_FIT)
+    who = PolicyIdentity("v", "b", None, "p", "e", RULED)
+    assert unruled(who).sampling == Sampling(max_tokens=400)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from agents import prompts
+from agents.answers import unruled
 from agents.client import Completion, Usage
 from agents.policy import Policy
 from agents.prompts import fill, load, plain
@@ -62,7 +63,9 @@ class Panel:
         self.codec = policy.codec
         prompt = prompts.digest(*FILES)
         self.identity: PolicyIdentity = replace(
-            policy.identity, version=f"{self.name}({policy.identity.version})", prompt=f"{policy.codec.digest}+{prompt}"
+            unruled(policy.identity),
+            version=f"{self.name}({policy.identity.version})",
+            prompt=f"{policy.codec.digest}+{prompt}",
         )
 
     async def say(

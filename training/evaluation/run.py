@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from agents import episodes
+from agents.answers import unruled
 from agents.judge import LanguageJudge, RuleJudge, RulesFirst
 from agents.rollout import Limits, run_episode
-from agents.types import End, Episode
+from agents.types import End, Episode, PolicyIdentity
 from training.evaluation import end_to_end, rubric, single_turn
 from training.evaluation.cases import EvaluationCase
 from training.evaluation.end_to_end import CaseResult
@@ -71,7 +72,7 @@ async def evaluate(
     if protocol not in runs:
         raise ValueError(f"no protocol {protocol!r}; there are {', '.join(PROTOCOLS)}")
     summary = await runs[protocol](cases, player, folder, settings, tell)
-    identity = {"protocol": protocol, "policy": player.identity.as_dict(), "name": player.name}
+    identity = {"protocol": protocol, "policy": _who(player, protocol).as_dict(), "name": player.name}
     return {**dict.fromkeys(KEYS), **summary, **identity}
 
 
@@ -140,7 +141,7 @@ async def _oracle(
 async def _single_turn(
     cases: Sequence[EvaluationCase], player: Player, folder: Path | None, settings: Settings, tell: Progress
 ) -> dict[str, Any]:
-    file = RunFile(folder / "single_turn.jsonl", _header(player, settings)) if folder else None
+    file = RunFile(folder / "single_turn.jsonl", _header(player, settings, "single-turn")) if folder else None
 
     async def one(case: EvaluationCase) -> single_turn.SingleTurnResult:
         kept = file.rows.get(case.id) if file else None
@@ -213,10 +214,15 @@ def _at_once(player: Player, settings: Settings) -> int:
     return min(2, settings.concurrency) if player.identity.engine == "oracle" else settings.concurrency
 
 
-def _header(player: Player, settings: Settings) -> dict[str, Any]:
+def _who(player: Player, protocol: str) -> PolicyIdentity:
+    """Single turns are what the policy itself says: the rules of agents.answers are passed by."""
+    return unruled(player.identity) if protocol == "single-turn" else player.identity
+
+
+def _header(player: Player, settings: Settings, protocol: str = "end-to-end") -> dict[str, Any]:
     """What must be the same for two parts of one run."""
     judge = settings.judge.identity if settings.judge else None
-    return {"policy": player.identity.as_dict(), "limits": asdict(settings.limits), "judge": judge}
+    return {"policy": _who(player, protocol).as_dict(), "limits": asdict(settings.limits), "judge": judge}
 
 
 def _subgroups(results: Sequence[CaseResult]) -> dict[str, list[dict[str, Any]]]:

@@ -60,7 +60,9 @@ class ServedSeats:
         server = self.servers[side]
         codec = by_name(server.version.codec)
         longest = getattr(codec, "max_tokens", settings.POLICY_MAX_TOKENS)
-        sampling = ruled(Sampling(temperature=temperature, max_tokens=longest, seed=seed))
+        sampling = Sampling(temperature=temperature, max_tokens=longest, seed=seed)
+        if not temperature:
+            sampling = ruled(sampling)  # hot tries are the policy's own samples: their divergence is measured
         client = PolicyClient(
             server.endpoint.url,
             server.endpoint.model_name,

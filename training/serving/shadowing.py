@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
+from agents.answers import withheld
 from agents.client import PolicyClient, whole
 from agents.codecs import by_name
 from agents.errors import PolicyError
@@ -117,7 +118,7 @@ async def _ask(prompt: Prompt) -> Answer:
         async with client:
             said = await whole(prompt.answer(client, priority=PRIORITY))
         text = said.text
-        return Answer(text, prompt.codec.parse(text), seconds=time.monotonic() - began)
+        return Answer(text, withheld(prompt.codec.parse(text), said.dropped), seconds=time.monotonic() - began)
     except MalformedAction as error:
         return Answer(text, error=f"malformed: {error.reason}", seconds=time.monotonic() - began)
     except PolicyError as error:

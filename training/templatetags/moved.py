@@ -59,7 +59,9 @@ def _pair(version: ModelVersion, rows: Sequence[Evaluation]) -> tuple[Evaluation
 
 
 def _key(row: Evaluation) -> tuple[Any, ...]:
-    return (row.protocol, *(getattr(row, name) for name in SAME))
+    sampling = row.identity.get("sampling") or {}
+    rules = (sampling.get("resample"), sampling.get("least_fit"))  # of how it answers, not of what it learned
+    return (row.protocol, rules, *(getattr(row, name) for name in SAME))
 
 
 def _moves(before: Evaluation, after: Evaluation) -> Iterator[Move]:

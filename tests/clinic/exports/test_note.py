@@ -25,6 +25,18 @@ def test_a_note_says_what_was_found_decided_and_suggested(summary):
     assert "Fainting" not in note.split("Present:")[1].splitlines()[0]
 
 
+def test_a_note_says_that_the_agent_deferred(summary):
+    last = summary.agent_turns[-1]
+    last.action = {"action": "defer", "target": "ear care", "differential": []}
+    assert "deferred. Likeliest of what it had named" in note_of(summary) or "deferred. Advice only." in note_of(
+        summary
+    )
+    assert "Suggested by Rounds" not in note_of(summary)
+    for turn in summary.agent_turns:
+        turn.action["differential"] = []
+    assert "deferred. Advice only." in note_of(summary)
+
+
 @pytest.fixture
 def practice(db):
     held = closed_consultation(make.make_case(kind=CaseKind.VIRTUAL))

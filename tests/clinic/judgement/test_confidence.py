@@ -118,3 +118,21 @@ def test_only_who_holds_the_consultation_asks_again():
     make.make_turn(held, role="agent", status="complete", action=PE)
     with pytest.raises(Refused):
         confidence.ask_again(consultation=held, by=make.make_user(site=held.site))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_further_answers_keep_the_rules(monkeypatch):
+    """Or the panel would count the very diagnoses that were not to be named."""
+    monkeypatch.setattr("clinic.services.dispatch.draft", lambda turn: None)
+    script = ["diagnose: Migraine | it fits | Migraine 90 L", " Migraine | not covered | Migraine 87 L"]
+    with served(FakeEngine(script=script)) as engine:
+        version = make.make_version(codec="cards")
+        endpoint = make.make_endpoint(version=version, url=engine.url, model_name=engine.model)
+        case = make.make_case(complaint="Blocked ear", history={"hpi": "The ear feels full after swimming."})
+        held = make.make_consultation(case=case, endpoint=endpoint)
+        turn = make.make_turn(held, role="agent", status="complete", action=PE)
+        confidence.ask_again(consultation=held, by=held.clinician, wanted=1)
+        assert confidence.draw(turn.pk) == 1
+    (draft,) = TurnDrafts.objects.get().drafts
+    assert (draft["action"]["action"], draft["action"]["differential"]) == ("defer", [])
+    assert "Migraine" not in draft["action"]["target"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 
-from agents.answers import RESAMPLE
+from agents.answers import DECIDE, RESAMPLE
 from clinic.models import Consultation, ModelOutput, ModelVersion, Turn
 from clinic.rendering import turn_html
 from clinic.services import consultations
@@ -221,7 +221,7 @@ async def test_an_order_for_what_is_known_is_neither_shown_nor_kept(
     assert [turn.action["target"] for turn in turns] == ["D-dimer", "ECG"]
     assert turns[-1].attempt == 1, "nobody saw the answer that was dropped"
     assert [turn.dropped for turn in turns] == [[], ["repeats"]]
-    assert "1 answer that asked for what is known already" in await sync_to_async(turn_html)(turns[-1])
+    assert "1 answer that asked for what it had asked for before" in await sync_to_async(turn_html)(turns[-1])
     assert turns[-1].policy["sampling"]["resample"] == RESAMPLE
     assert Reader(stored).finals[turns[-1].number] == other
     assert "D-dimer" not in str(Reader(socket.events).provisional[(turns[-1].number, 1)])
@@ -229,22 +229,44 @@ async def test_an_order_for_what_is_known_is_neither_shown_nor_kept(
     await socket.close()
 
 
-async def test_what_no_card_fits_is_deferred_and_the_turn_says_so(
-    host: Host, engine: FakeEngine, open_socket: Opener
-) -> None:
+async def strange(host: Host, engine: FakeEngine, *said: str) -> Consultation:
     await ModelVersion.objects.aupdate(codec="cards")
-    tail = " ear care is outside what I know | the complaint is not covered | Migraine 3 O"
-    engine.script.extend(["diagnose: Migraine | it fits | Migraine 90 L", tail])
+    engine.script.extend(said)
     told = {"complaint": "Blocked ear", "history": {"hpi": "The ear feels full after swimming."}}
     user, case = await sync_to_async(people_and_case)(**told)
-    consultation = await host.threads.run(consultations.start, case=case, by=user)
+    return await host.threads.run(consultations.start, case=case, by=user)
+
+
+GUESS = "diagnose: Migraine | it fits | Migraine 90 L"
+FORCED = " Migraine | the complaint is not covered | Migraine 87 L"
+
+
+async def test_what_no_card_fits_is_deferred_and_names_nothing(
+    host: Host, engine: FakeEngine, open_socket: Opener
+) -> None:
+    consultation = await strange(host, engine, GUESS, FORCED)
     socket = await (await open_socket(consultation)).open()
     done = await socket.until("done", "error")
     assert done["data"]["action"] == "defer", done
     turn = await Turn.objects.aget(consultation=consultation, role="agent")
-    assert (turn.action["target"], turn.dropped) == ("ear care is outside what I know", ["unfit"])
-    shown = Reader(await sync_to_async(stored_events)(consultation))
-    assert shown.finals[turn.number] == f"defer:{tail}"
-    assert "Migraine 90" not in str(socket.events)
-    assert "so it was made to defer" in await sync_to_async(turn_html)(turn)
+    assert (turn.action["target"], turn.action["differential"], turn.dropped) == (DECIDE, [], ["unfit"])
+    stored = Reader(await sync_to_async(stored_events)(consultation))
+    assert stored.finals[turn.number] == f"defer:{FORCED}", "what was said is kept byte for byte"
+    for reader in (stored, Reader(socket.events)):
+        assert "Migraine" not in str(reader.provisional)
+        assert reader.provisional[(turn.number, 1)]["reason"] == "the complaint is not covered"
+    shown = await sync_to_async(turn_html)(turn)
+    assert "so a rule made it defer" in shown
+    assert "Migraine" not in shown
+    await socket.close()
+
+
+async def test_a_repaired_deferral_still_says_that_a_rule_made_it(
+    host: Host, engine: FakeEngine, open_socket: Opener
+) -> None:
+    consultation = await strange(host, engine, GUESS, " not one line", f"defer:{FORCED}")
+    socket = await (await open_socket(consultation)).open()
+    await socket.until("done", "error")
+    turn = await Turn.objects.aget(consultation=consultation, role="agent")
+    assert (turn.attempt, turn.dropped, turn.action["differential"]) == (2, ["unfit"], [])
     await socket.close()

@@ -47,6 +47,13 @@ def test_an_accepted_turn_is_learned_as_it_was_written():
     assert rows("dpo") == []
 
 
+def test_a_deferral_that_a_rule_made_is_nobodys_lesson():
+    held = played()
+    held.turns.filter(number=3).update(dropped=["unfit"])
+    said(held, 3, "accepted")
+    assert rows("sft") == rows("kto") == rows("dpo") == []
+
+
 def test_a_replaced_examination_is_the_chosen_one_against_what_was_written():
     held = played()
     said(held, 3, "replaced", data={"action": "examine", "how": "ordered", "done": ["D-dimer"]})
