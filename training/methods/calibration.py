@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from agents.answers import UNFIT
 from agents.codecs.base import Codec
 from agents.environment import ConsultationEnv
 from agents.matching.ontology import ontology
@@ -21,17 +22,18 @@ LEAST = 0.01
 
 
 async def calibrated(episode: Episode, codec: Codec) -> dict[str, Any] | None:
-    """{"prompt", "completion"} of a consultation in the codec's words, up to its first malformed answer; None without.
+    """{"prompt", "completion"} of a consultation in the codec's words; None where it has none to learn from.
 
-    The virtual patient answers as it did then; raises agents.world.virtual.UnknownCase for no virtual patient.
+    It ends before the first malformed answer, and before a deferral that a rule made (agents.answers). The virtual patient answers as it did then; raises agents.world.virtual.UnknownCase for no virtual patient.
     """
     world = VirtualWorld(episode.case)
     env = ConsultationEnv(world, world.record)
     inquiry = await env.reset()
     exchanges: list[Exchange] = []
-    for action in (turn.action for turn in episode.turns if turn.role == "agent"):
-        if action is None:
+    for turn in (turn for turn in episode.turns if turn.role == "agent"):
+        if turn.action is None or UNFIT in turn.dropped:
             break
+        action = turn.action
         said = codec.encode(stated(action, dict(world.belief().ranked())))
         result = await env.step(action)
         exchanges.append(Exchange(said, codec.reply(result.observations)))
