@@ -24,7 +24,8 @@ LEAST = 0.01
 async def calibrated(episode: Episode, codec: Codec) -> dict[str, Any] | None:
     """{"prompt", "completion"} of a consultation in the codec's words; None where it has none to learn from.
 
-    It ends before the first malformed answer, and before a deferral that a rule made (agents.answers). The virtual patient answers as it did then; raises agents.world.virtual.UnknownCase for no virtual patient.
+    It ends before the first malformed answer, and before a deferral that a rule made (agents.answers). The virtual
+    patient answers as it did then; raises agents.world.virtual.UnknownCase for no virtual patient.
     """
     world = VirtualWorld(episode.case)
     env = ConsultationEnv(world, world.record)

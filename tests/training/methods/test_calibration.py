@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from agents.answers import UNFIT
 from agents.codecs import BriefCodec
 from agents.environment import ConsultationEnv
 from agents.types import Action, ActionKind, Episode, EpisodeTurn, Hypothesis, PolicyIdentity, Sampling
@@ -71,6 +72,15 @@ def test_what_follows_a_malformed_answer_is_not_learned(names):
     assert told is not None
     assert [message["role"] for message in told["completion"]] == ["assistant"]
     assert asyncio.run(calibration.calibrated(episode(None), CODEC)) is None
+
+
+def test_a_deferral_that_a_rule_made_is_not_learned(names):
+    """It has no percentages: its diagnoses were left out."""
+    played = episode(order(names), Action(ActionKind.DEFER, "a clinician must decide", "no card fits"))
+    played.turns[-1].dropped = (UNFIT,)
+    told = asyncio.run(calibration.calibrated(played, CODEC))
+    assert told is not None
+    assert [message["role"] for message in told["completion"]] == ["assistant"]
 
 
 def test_information_is_what_the_posterior_gained_and_its_price(names):
