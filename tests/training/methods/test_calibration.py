@@ -76,8 +76,9 @@ def test_what_follows_a_malformed_answer_is_not_learned(names):
 
 def test_a_deferral_that_a_rule_made_is_not_learned(names):
     """It has no percentages: its diagnoses were left out."""
-    played = episode(order(names), Action(ActionKind.DEFER, "a clinician must decide", "no card fits"))
-    played.turns[-1].dropped = (UNFIT,)
+    played = episode(order(names), order(names))
+    played.turns[2].action = Action(ActionKind.DEFER, "a clinician must decide", "no card fits")
+    played.turns[2].dropped = (UNFIT,)
     told = asyncio.run(calibration.calibrated(played, CODEC))
     assert told is not None
     assert [message["role"] for message in told["completion"]] == ["assistant"]
