@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.client import Completion
+from agents.client import Delta
 from agents.codecs import StructuredCodec
 from agents.policy import Policy
 from agents.rollout import run_episode
@@ -68,9 +68,9 @@ class Listening:
     def __init__(self):
         self.seeds = []
 
-    async def complete(self, messages, *, sampling, **_):
+    async def stream(self, messages, *, sampling, **_):
         self.seeds.append(sampling.seed)
-        return Completion("", "stop")
+        yield Delta("", finish="stop")
 
 
 async def seeds_of(sampling):
